@@ -1,0 +1,1 @@
+"""Worked examples of each behaviour, part of the contract: how a behaviour runs before it has an adapter."""
