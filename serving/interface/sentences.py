@@ -8,9 +8,9 @@ points of the passage's text; the sentences of a text are ordered, disjoint, and
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 __all__ = ["Sentence", "split_sentences"]
