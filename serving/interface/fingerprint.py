@@ -32,7 +32,7 @@ _PASSAGES = (
     ContextPassage(
         id="a",
         title="Folders > Pausing",
-        text="# Pausing\n\nA paused folder is not scanned. Press *Resume* to go on:\n\n```\nctl resume [3]\n  --now\n```",
+        text="# Pausing\n\nA paused folder rests. Press *Resume* to go on:\n\n```\nctl resume [3]\n  --now\n```",
     ),
     ContextPassage(
         id="b",
