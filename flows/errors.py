@@ -1,0 +1,45 @@
+"""What a user of the command line can meet before any room is entered.
+
+GroundskeeperError
+└── FlowError
+    ├── SettingsInvalid       a setting is unknown, malformed or out of its bounds
+    ├── SourceUnnamed         no source was given, or one cannot be named
+    ├── HistoryInvalid        the file behind --history is no conversation
+    └── ExpectationUnmet      the demo ran, and something it promises is not so
+"""
+
+from __future__ import annotations
+
+from serving.interface.errors import GroundskeeperError
+
+__all__ = ["ExpectationUnmet", "FlowError", "HistoryInvalid", "SettingsInvalid", "SourceUnnamed"]
+
+
+class FlowError(GroundskeeperError):
+    """A command cannot begin with what it was given."""
+
+    kind = "flow"
+
+
+class SettingsInvalid(FlowError):
+    """A setting is unknown, malformed or out of its bounds."""
+
+    kind = "settings_invalid"
+
+
+class SourceUnnamed(FlowError):
+    """There is no source to read, or one without a usable name."""
+
+    kind = "source_unnamed"
+
+
+class HistoryInvalid(FlowError):
+    """A conversation file is missing or not a list of turns."""
+
+    kind = "history_invalid"
+
+
+class ExpectationUnmet(FlowError):
+    """The demo ran to its end, and an answer was not as promised."""
+
+    kind = "expectation_unmet"

@@ -1,0 +1,50 @@
+"""From the kind of an error to the exit code of a command.
+
+0 done; 1 the thing asked about is not so; 2 the user can mend it. Programmer errors keep their traceback, and
+Python's own exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+__all__ = ["DONE", "EXIT_CODES", "INTERRUPTED", "MENDABLE", "NOT_SO"]
+
+DONE = 0
+NOT_SO = 1
+MENDABLE = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+EXIT_CODES: Mapping[str, int] = MappingProxyType(
+    {
+        "contract": MENDABLE,
+        "disk_full": MENDABLE,
+        "encoder_failed": MENDABLE,
+        "error": MENDABLE,
+        "expectation_unmet": NOT_SO,
+        "flow": MENDABLE,
+        "history_invalid": MENDABLE,
+        "index_busy": MENDABLE,
+        "index_damaged": MENDABLE,
+        "index_mismatch": MENDABLE,
+        "index_missing": MENDABLE,
+        "index_unusable": MENDABLE,
+        "malformed_output": NOT_SO,
+        "model_damaged": MENDABLE,
+        "model_missing": MENDABLE,
+        "model_refused": MENDABLE,
+        "query_empty": MENDABLE,
+        "question_too_long": MENDABLE,
+        "registry": MENDABLE,
+        "retrieval": MENDABLE,
+        "rows_invalid": MENDABLE,
+        "settings_invalid": MENDABLE,
+        "source_missing": MENDABLE,
+        "source_name_taken": MENDABLE,
+        "source_unnamed": MENDABLE,
+        "template_unusable": MENDABLE,
+        "tuning": MENDABLE,
+        "unreadable_document": MENDABLE,
+    }
+)

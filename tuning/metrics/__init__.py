@@ -1,0 +1,1 @@
+"""One module a thing measured, named after it."""
