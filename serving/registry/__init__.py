@@ -1,1 +1,1 @@
-
+"""What weights there are: base models, their tokenizers and digests."""
