@@ -5,14 +5,14 @@ GroundskeeperError
     ├── SettingsInvalid       a setting is unknown, malformed or out of its bounds
     ├── SourceUnnamed         no source was given, or one cannot be named
     ├── HistoryInvalid        the file behind --history is no conversation
-    └── ExpectationUnmet      the demo ran, and something it promises is not so
+    └── NothingToAsk          the source gives no question: no document, or none with a heading and prose
 """
 
 from __future__ import annotations
 
 from serving.interface.errors import GroundskeeperError
 
-__all__ = ["ExpectationUnmet", "FlowError", "HistoryInvalid", "SettingsInvalid", "SourceUnnamed"]
+__all__ = ["FlowError", "HistoryInvalid", "NothingToAsk", "SettingsInvalid", "SourceUnnamed"]
 
 
 class FlowError(GroundskeeperError):
@@ -39,7 +39,7 @@ class HistoryInvalid(FlowError):
     kind = "history_invalid"
 
 
-class ExpectationUnmet(FlowError):
-    """The demo ran to its end, and an answer was not as promised."""
+class NothingToAsk(FlowError):
+    """The demo finds no heading with prose under it to make a question of."""
 
-    kind = "expectation_unmet"
+    kind = "nothing_to_ask"

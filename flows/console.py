@@ -1,0 +1,122 @@
+"""What a command says: its result on standard output, everything else on standard error.
+
+    with command(as_json) as console:
+        console.note("Reading the source.")
+        console.show({"generation": 3}, "Generation 3.", code=DONE)
+
+With `--json` standard output is exactly one JSON document, an error's too. An error that the user can mend is one
+line and its remedy; any other keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from flows.exit_codes import DONE, EXIT_CODES, INTERRUPTED
+from serving.interface.errors import GroundskeeperError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+__all__ = ["Console", "command", "show_error"]
+
+
+@contextmanager
+def command(as_json: bool) -> Iterator[Console]:
+    """The console of one command; turns errors that the user can mend into a message and an exit code."""
+    console = Console(as_json)
+    try:
+        yield console
+    except GroundskeeperError as error:
+        console.close()
+        show_error(error.kind, str(error), error.remedy, as_json)
+        raise typer.Exit(EXIT_CODES[error.kind]) from error
+    except KeyboardInterrupt as stop:
+        console.close()
+        remedy = "Run the same command again; it takes up what was finished."
+        show_error("interrupted", "Stopped. Nothing is half-written.", remedy, as_json)
+        raise typer.Exit(INTERRUPTED) from stop
+    finally:
+        console.close()
+
+
+def show_error(kind: str, message: str, remedy: str, as_json: bool) -> None:
+    """One line what happened, one line what to do next."""
+    if as_json:
+        _write_json({"error": {"kind": kind, "message": message, "remedy": remedy}})
+    typer.echo(f"error: {message}\n  {remedy}", err=True)
+
+
+class Console:
+    """The mouth of one command. A progress bar appears on a terminal only."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self._bar: Progress | None = None
+        self._stages: dict[str, TaskID] = {}
+
+    @property
+    def streams(self) -> bool:
+        """Whether text may appear bit by bit: someone is watching, and no JSON is wanted."""
+        return not self.as_json and sys.stdout.isatty()
+
+    def show(self, document: Mapping[str, Any], text: str, *, code: int = DONE) -> None:
+        """The result; ends the command with `code` when that is not 0."""
+        self.close()
+        if self.as_json:
+            _write_json(document)
+        else:
+            typer.echo(text)
+        if code != DONE:
+            raise typer.Exit(code)
+
+    def say(self, text: str, *, end: str = "\n") -> None:
+        """A piece of the result, as it comes; silent with `--json`, whose document is whole."""
+        self.close()
+        if not self.as_json:
+            typer.echo(text + end, nl=False)
+
+    def note(self, text: str) -> None:
+        """Something by the way, on standard error."""
+        self.close()
+        typer.echo(text, err=True)
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """`done` of `total` units of `stage`; drawn on a terminal, silent elsewhere."""
+        if not sys.stderr.isatty():
+            return
+        bar = self._bar or self._open_bar()
+        if stage not in self._stages:
+            self._stages[stage] = bar.add_task(stage, total=total)
+        bar.update(self._stages[stage], completed=done, total=total)
+
+    def close(self) -> None:
+        """Takes the progress bar away, so that nothing is printed through it."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar, self._stages = None, {}
+
+    def _open_bar(self) -> Progress:
+        from rich import console, progress
+
+        bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeRemainingColumn(),
+            console=console.Console(stderr=True),
+            transient=True,
+        )
+        bar.start()
+        self._bar = bar
+        return bar
+
+
+def _write_json(document: Mapping[str, Any]) -> None:
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))
