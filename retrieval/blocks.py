@@ -18,6 +18,7 @@ __all__ = ["pieces"]
 _FENCE = re.compile(r"[ \t]*(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)$")
 _LIST_OR_TABLE = re.compile(r"[ \t]+\S|[-*+|#>:][ \t]|\d+[.)][ \t]|[+=|]")
 """Lines that stand by themselves: indented, or an item of a list, or a row of a table."""
+_SENTENCE_END = re.compile(r"[a-z)][.!?](?:\s|\Z)")
 _LONGEST_WORD = 500
 """Characters without a space beyond which a text is no prose and is cut anywhere."""
 
@@ -85,9 +86,10 @@ def _fence_after(fence: str, line: str) -> str:
 
 
 def _is_line_wise(text: str) -> bool:
-    """Whether most lines stand by themselves, as in code, lists and tables."""
+    """Whether most lines stand by themselves, as in code, tables and lists of words; prose has sentences."""
     lines = [line.content for line in lines_of(text) if line.content.strip()]
     if lines and _FENCE.match(lines[0]):
         return True
     alone = sum(_LIST_OR_TABLE.match(line) is not None for line in lines)
-    return len(lines) > 1 and 2 * alone >= len(lines)
+    sentences = len(_SENTENCE_END.findall(text))
+    return 2 * alone >= len(lines) > 3 * sentences

@@ -19,7 +19,8 @@ _Rules = tuple[tuple[re.Pattern[str], str], ...]
 
 
 def without_markup(text: str, dialect: Dialect) -> str:
-    """`text` without its markup, lines kept, blank lines and trailing spaces dropped; may be empty."""
+    """`text` without its markup, blank lines and trailing spaces; lines stay lines. May be empty."""
+    text = "\n".join(text.splitlines())
     for pattern, replacement in _RULES[dialect]:
         text = pattern.sub(replacement, text)
     lines = (line.rstrip() for line in text.splitlines())
@@ -28,7 +29,7 @@ def without_markup(text: str, dialect: Dialect) -> str:
 
 def plain_heading(title: str, dialect: Dialect) -> str:
     """One heading on one line, without links, roles, emphasis and code marks."""
-    marked = without_markup(title, dialect)
+    marked = without_markup(title[:_LONGEST_HEADING], dialect)
     return " ".join(re.sub(r"[`*]", "", marked).split())
 
 
@@ -38,15 +39,22 @@ def _rules(*rules: tuple[str, str]) -> _Rules:
 
 _RULED_LINE = (r"^[ \t]*[-=~^+|:#*_\"'` \t]{3,}$", "")
 """Underlines, table rules, transitions, bare code fences."""
-_STRONG = (r"(\*\*|__)(?=\S)([^*_\n]+?)(?<=\S)\1", r"\2")
+_STRONG = (r"\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*", r"\1")
+_TAG = "a|abbr|b|br|center|code|details|div|em|font|hr|h[1-6]|i|img|kbd|li|ol|p|pre|span|strong|summary|t[dhr]|table|ul"
+"""HTML that Markdown pages are laid out with. Other words in angle brackets are placeholders to be kept."""
+_LONGEST_HEADING = 1000
+"""Characters; what a broken page passes for a heading is not searched for links beyond."""
+
+_SILENT = "image|figure|include|literalinclude|toctree|raw|code-block|code|highlight|currentmodule"
+"""Directives whose argument is a path or a language; the others keep theirs."""
 
 _RULES: dict[Dialect, _Rules] = {
     "plain": _rules(_RULED_LINE),
     "rst": _rules(
-        (r"^[ \t]*\.\. _[^\n]*$", ""),  # link targets
+        (r"^[ \t]*\.\. _[^\n]*$|^:[\w-]+:[ \t]*$", ""),  # link targets, fields without a value
         (r"^([ \t]*\.\. [\w:+-]+::[^\n]*\n)(?:[ \t]+:[\w-]+:[^\n]*(?:\n|\Z))+", r"\1"),  # options of a directive
-        (r"^[ \t]*\.\. (?:image|figure|include|literalinclude|toctree|raw|code-block|code|highlight)::[^\n]*$", ""),
-        (r"^([ \t]*)\.\. [\w:+-]+::[ \t]*", r"\1"),  # other directives keep their arguments
+        (rf"^[ \t]*\.\. (?:{_SILENT})::[^\n]*$", ""),
+        (r"^([ \t]*)\.\. [\w:+-]+::[ \t]*", r"\1"),
         (r":[\w:+.-]+:`~?([^`<]*?)(?:\s*<[^>`]*>)?`", r"\1"),  # roles
         (r"`([^`<\n]+?)\s*<[^>`]*>`_{1,2}", r"\1"),  # links
         (r"`([^`\n]+)`_{1,2}", r"\1"),
@@ -63,7 +71,7 @@ _RULES: dict[Dialect, _Rules] = {
         (r"!\[([^\]\n]*)\]\([^)\n]*\)", r"\1"),
         (r"\[([^\]\n]*)\]\([^)\n]*\)", r"\1"),
         (r"\{[\w:+.-]+\}`~?([^`<]*?)(?:\s*<[^>`]*>)?`", r"\1"),  # MyST roles
-        (r"</?[a-zA-Z][^<>\n]*>", ""),
+        (rf"</?(?:{_TAG})(?:[ /][^<>\n]*)?>", ""),
         _STRONG,
         (r"`([^`\n]+)`", r"\1"),
         _RULED_LINE,

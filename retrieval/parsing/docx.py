@@ -20,7 +20,7 @@ _MAX_UNPACKED = 256 * 1024 * 1024
 """Bytes that the archive may unpack to; more is taken for a zip bomb."""
 
 
-def read_docx(content: bytes) -> Extracted:
+def read_docx(content: bytes, max_unpacked: int = _MAX_UNPACKED) -> Extracted:
     """Text of a .docx. python-docx and not LlamaIndex's DocxReader: the latter loses all headings.
 
     Raises ValueError if the archive unpacks to too much, and whatever zipfile and python-docx raise for
@@ -30,8 +30,8 @@ def read_docx(content: bytes) -> Extracted:
 
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
-    if unpacked > _MAX_UNPACKED:
-        raise ValueError(f"it would unpack to {unpacked:,} bytes; at most {_MAX_UNPACKED:,} are read")
+    if unpacked > max_unpacked:
+        raise ValueError(f"it would unpack to {unpacked:,} bytes; at most {max_unpacked:,} are read")
     word = docx.Document(io.BytesIO(content))
     return Extracted(_join(_blocks(word)), (word.core_properties.title or "").strip() or None)
 
