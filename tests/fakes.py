@@ -6,10 +6,11 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from zlib import crc32
 
 from retrieval.documents import Hit, Passage
 from serving.assistant.engine import EngineIdentity, GenerateRequest, ScoreRequest
-from serving.assistant.library import Query
+from serving.assistant.library import Query, Shelf
 from tests.serving.interface.chatml import CHATML, CharacterTokenizer
 
 
@@ -55,22 +56,25 @@ class ListLibrary:
         self.texts = dict(pages)
         self.queries: list[Query] = []
 
-    def search(self, query: Query, top_k: int) -> list[Hit]:
+    def search(self, query: Query, top_k: int) -> Shelf:
         self.queries.append(query)
         hits = [
             Hit(_passage(uri, text), sum(w * self.similarity(q, [text])[0] for q, w in query.searches))
             for uri, text in self.texts.items()
         ]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id))[:top_k]
+        best = sorted(hits, key=lambda hit: (-hit.score, hit.passage.id))[:top_k]
+        cosines = tuple(self.similarity(query.searches[0][0], [hit.passage.text])[0] for hit in best)
+        return Shelf(self.generation, tuple(best), cosines)
 
     def similarity(self, text: str, others: Sequence[str]) -> list[float]:
-        words = set(self.terms(text))
-        return [len(words & set(self.terms(other))) / max(len(words), 1) for other in others]
+        words = self.terms(text)
+        return [len(words & self.terms(other)) / max(len(words), 1) for other in others]
 
-    def terms(self, text: str) -> list[str]:
-        return [word for word in re.findall(r"\w+", text.lower()) if len(word) > 3 or word.isdigit()]
+    def terms(self, text: str) -> frozenset[int]:
+        words = re.findall(r"\w+", text.lower())
+        return frozenset(crc32(word.encode()) for word in words if len(word) > 3 or word.isdigit())
 
-    def stored_text(self, document_id: str) -> str:
+    def stored_text(self, generation: int, document_id: str) -> str:
         return self.texts[document_id]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 __all__ = ["Terms", "coverage", "pick", "score_sentences"]
 
-Terms = Callable[[str], Sequence[str]]
+Terms = Callable[[str], frozenset[int]]
 """The stems of a text without stop words, as lexical search counts them."""
 
 MEANING_WEIGHT = 0.5
@@ -28,19 +28,19 @@ def score_sentences(question: str, sentences: Sequence[str], similarity: Sequenc
 
     `similarity[i]` is the cosine of question and sentence `i`.
     """
-    bags = [frozenset(terms(sentence)) for sentence in sentences]
+    bags = [terms(sentence) for sentence in sentences]
     rarity = _rarity(bags)
     return [
-        _covered(frozenset(terms(question)), bag, rarity) + MEANING_WEIGHT * cosine
+        _covered(terms(question), bag, rarity) + MEANING_WEIGHT * cosine
         for bag, cosine in zip(bags, similarity, strict=True)
     ]
 
 
 def coverage(question: str, passages: Sequence[str], terms: Terms) -> list[float]:
     """Share of the words of `question`, weighted by rarity among `passages`, that each passage holds: 0 to 1."""
-    bags = [frozenset(terms(passage)) for passage in passages]
+    bags = [terms(passage) for passage in passages]
     rarity = _rarity(bags)
-    return [_covered(frozenset(terms(question)), bag, rarity) for bag in bags]
+    return [_covered(terms(question), bag, rarity) for bag in bags]
 
 
 def pick(scores: Sequence[float], continues: Callable[[int], bool]) -> list[int]:
@@ -54,12 +54,12 @@ def pick(scores: Sequence[float], continues: Callable[[int], bool]) -> list[int]
     return sorted(chosen)
 
 
-def _rarity(bags: Sequence[frozenset[str]]) -> Callable[[str], float]:
+def _rarity(bags: Sequence[frozenset[int]]) -> Callable[[int], float]:
     """Inverse document frequency over `bags`; a word that none holds is the rarest."""
     frequency = Counter(term for bag in bags for term in bag)
     return lambda term: math.log(1 + len(bags) / (frequency[term] + 0.5))
 
 
-def _covered(question: frozenset[str], bag: frozenset[str], rarity: Callable[[str], float]) -> float:
+def _covered(question: frozenset[int], bag: frozenset[int], rarity: Callable[[int], float]) -> float:
     whole = sum(rarity(term) for term in sorted(question))
     return sum(rarity(term) for term in sorted(question & bag)) / whole if whole else 0.0

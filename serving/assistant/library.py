@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from retrieval.documents import Hit
 
-__all__ = ["Library", "Query"]
+if TYPE_CHECKING:
+    from retrieval.encoding import DenseEncoder
+    from retrieval.reader import IndexReader
+    from retrieval.texts import TextArchive
+
+__all__ = ["IndexLibrary", "Library", "Query", "Shelf"]
 
 
 @dataclass(frozen=True)
@@ -18,18 +23,23 @@ class Query:
     text: str
     """The standalone question, as shown to the user."""
     searches: tuple[tuple[str, float], ...]
-    """Text and weight of each search; the weights sum to one."""
+    """Text and weight of each search, the most important first; the weights sum to one."""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What a search brought, all of one generation; `hits` and `cosines` run in parallel, best first."""
+
+    generation: int
+    hits: tuple[Hit, ...]
+    cosines: tuple[float, ...]
+    """Of each hit with the first search text, -1 to 1."""
 
 
 class Library(Protocol):
-    """One generation of the index, for the length of one answer."""
+    """The documents, as far as an answer needs them. Errors are those of `retrieval.errors`."""
 
-    @property
-    def generation(self) -> int:
-        """Number of the generation that everything below reads."""
-        ...
-
-    def search(self, query: Query, top_k: int) -> list[Hit]:
+    def search(self, query: Query, top_k: int) -> Shelf:
         """The best passages, best first; equal scores by passage id."""
         ...
 
@@ -37,10 +47,37 @@ class Library(Protocol):
         """Cosine of `text` with each of `others`."""
         ...
 
-    def terms(self, text: str) -> Sequence[str]:
-        """Stems without stop words, as lexical search counts them."""
+    def terms(self, text: str) -> frozenset[int]:
+        """The stems of a text without stop words, as lexical search counts them."""
         ...
 
-    def stored_text(self, document_id: str) -> str:
-        """The document's text in this generation, which citations count in."""
+    def stored_text(self, generation: int, document_id: str) -> str:
+        """The document's text in that generation, which citations count in."""
         ...
+
+
+class IndexLibrary:
+    """`Library` over the index on this machine."""
+
+    def __init__(self, reader: IndexReader, encoder: DenseEncoder, archive: TextArchive) -> None:
+        from retrieval.bm25 import Bm25
+
+        self._reader, self._encoder, self._archive, self._bm25 = reader, encoder, archive, Bm25()
+
+    def search(self, query: Query, top_k: int) -> Shelf:
+        from retrieval.search import Query as Wording
+        from retrieval.search import find
+
+        wordings = [Wording(text, weight) for text, weight in query.searches]
+        found = find(self._reader, self._encoder, wordings, top_k=top_k)
+        return Shelf(found.generation, found.hits, found.cosines)
+
+    def similarity(self, text: str, others: Sequence[str]) -> list[float]:
+        vectors = self._encoder.encode([text, *others])
+        return [float(cosine) for cosine in vectors[1:] @ vectors[0]]
+
+    def terms(self, text: str) -> frozenset[int]:
+        return frozenset(self._bm25.query(text).indices)
+
+    def stored_text(self, generation: int, document_id: str) -> str:
+        return self._archive.text(generation, document_id)

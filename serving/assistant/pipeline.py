@@ -12,19 +12,19 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 
-from retrieval.documents import Hit
 from serving.assistant.answer import Answer, Citation, Versions
 from serving.assistant.asked import Asked
 from serving.assistant.citation import answer_sentences, cite
 from serving.assistant.engine import Engine
 from serving.assistant.errors import CitationUnresolved, QuestionEmpty
-from serving.assistant.library import Library, Query
+from serving.assistant.library import Library, Query, Shelf
 from serving.assistant.prompting import Prompter
 from serving.assistant.query_rewrite import rewrite
 from serving.assistant.refusal import reason_to_refuse
+from serving.assistant.shown import shown
 from serving.assistant.trace import Trace
 from serving.interface.behaviours import Behaviour
-from serving.interface.context import ContextPassage, build_context
+from serving.interface.context import build_context
 from serving.interface.fingerprint import contract_digest
 from serving.interface.refusal import Reason, refusal_text
 from serving.interface.turns import Turn
@@ -72,50 +72,49 @@ class Assistant:
             raise QuestionEmpty("The question is empty.", remedy="Ask a question in words.")
         asked = Asked(question.strip(), tuple(history), seed, Trace(self._clock, on_stage), on_text)
         query = self._rewrite(asked)
-        hits = self._find(asked, query)
-        reason = self._judge(asked, query, hits)
+        found = self._find(asked, query)
+        reason = self._judge(asked, query, found)
         if reason is None:
-            text, citations = self._write(asked, query, hits)
+            text, citations = self._write(asked, query, found)
             if citations:
-                return self._answer(asked, query, text, citations)
+                return self._answer(asked, query, found, text, citations)
             reason = Reason.UNSUPPORTED
-        return self._refuse(asked, query, hits, reason)
+        return self._refuse(asked, query, found, reason)
 
     def _rewrite(self, asked: Asked) -> Query:
         with asked.trace.stage("rewrite"):
             return rewrite(self._prompter, self._modes[Behaviour.QUERY_REWRITE], asked, self._library.terms)
 
-    def _find(self, asked: Asked, query: Query) -> list[Hit]:
+    def _find(self, asked: Asked, query: Query) -> Shelf:
         with asked.trace.stage("search"):
-            hits = self._library.search(query, self._top_k)
+            found = self._library.search(query, self._top_k)
         with asked.trace.stage("rerank"):
-            return hits  # the order of hybrid search stands until there is a reranker
+            return found  # the order of hybrid search stands until there is a reranker
 
-    def _judge(self, asked: Asked, query: Query, hits: Sequence[Hit]) -> Reason | None:
+    def _judge(self, asked: Asked, query: Query, found: Shelf) -> Reason | None:
         with asked.trace.stage("answerable"):
             mode = self._modes[Behaviour.REFUSAL]
-            return reason_to_refuse(self._prompter, mode, asked, query, _shown(hits), self._library)
+            return reason_to_refuse(self._prompter, mode, asked, query, found, self._library)
 
-    def _write(self, asked: Asked, query: Query, hits: Sequence[Hit]) -> tuple[str, list[Citation]]:
+    def _write(self, asked: Asked, query: Query, found: Shelf) -> tuple[str, list[Citation]]:
         """The text of the supported sentences and their citations, given out as they are ready."""
-        context = build_context(_shown(hits), self._prompter.count)
-        passages = {hit.passage.id: hit.passage for hit in hits}
+        context = build_context(shown(found.hits), self._prompter.count)
+        passages = {hit.passage.id: hit.passage for hit in found.hits}
         mode = self._modes[Behaviour.CITATION]
         text, citations = "", list[Citation]()
         sentences = answer_sentences(self._prompter, mode, asked, query, context, self._library)
         for supported in sentences:
             piece = (" " if text else "") + supported.text
-            citations += self._resolved(
-                cite(supported, len(text) + len(piece) - len(supported.text), context, passages)
-            )
+            at = len(text) + len(piece) - len(supported.text)
+            citations += self._resolved(found.generation, cite(supported, at, context, passages))
             asked.on_text(piece)
             text += piece
         return text, citations
 
-    def _resolved(self, citations: list[Citation]) -> list[Citation]:
+    def _resolved(self, generation: int, citations: list[Citation]) -> list[Citation]:
         """The citations, after a look at the stored text: what a client will be shown is what we quote."""
         for citation in citations:
-            stored = self._library.stored_text(citation.document_id)
+            stored = self._library.stored_text(generation, citation.document_id)
             if stored[citation.source_start : citation.source_end] != citation.quote:
                 raise CitationUnresolved(
                     f"The passage {citation.passage_id} is not what {citation.uri} holds at its place.",
@@ -123,13 +122,19 @@ class Assistant:
                 )
         return citations
 
-    def _refuse(self, asked: Asked, query: Query, hits: Sequence[Hit], reason: Reason) -> Answer:
-        text = refusal_text(reason, [passage.title for passage in _shown(hits)])
+    def _refuse(self, asked: Asked, query: Query, found: Shelf, reason: Reason) -> Answer:
+        text = refusal_text(reason, [passage.title for passage in shown(found.hits)])
         asked.on_text(text)
-        return self._answer(asked, query, text, [], reason)
+        return self._answer(asked, query, found, text, [], reason)
 
     def _answer(
-        self, asked: Asked, query: Query, text: str, citations: Sequence[Citation], reason: Reason | None = None
+        self,
+        asked: Asked,
+        query: Query,
+        found: Shelf,
+        text: str,
+        citations: Sequence[Citation],
+        reason: Reason | None = None,
     ) -> Answer:
         identity = self._engine.identity
         return Answer(
@@ -140,23 +145,10 @@ class Assistant:
             query=query.text,
             citations=tuple(citations),
             versions=Versions(
-                generation=self._library.generation,
+                generation=found.generation,
                 contract=self._contract,
                 base_model=f"{identity.base_model}@{identity.weights_digest[:12]}",
                 adapters={str(behaviour): mode for behaviour, mode in self._modes.items()},
             ),
             timings_ms=asked.trace.timings_ms,
         )
-
-
-def _shown(hits: Sequence[Hit]) -> list[ContextPassage]:
-    """The passages as the contract takes them, best first."""
-    return [
-        ContextPassage(
-            id=hit.passage.id,
-            text=hit.passage.text,
-            title=" > ".join([hit.passage.title, *hit.passage.heading_path]),
-            trust=hit.passage.trust,
-        )
-        for hit in hits
-    ]

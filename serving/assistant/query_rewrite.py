@@ -38,7 +38,7 @@ def rewrite(prompter: Prompter, mode: str, asked: Asked, terms: Terms) -> Query:
 
 def is_faithful(rewritten: str, question: str, history: Sequence[Turn], terms: Terms) -> bool:
     """Whether a rewrite keeps the question's words and adds only words that were said."""
-    asked, written = frozenset(terms(question)), frozenset(terms(rewritten))
+    asked, written = terms(question), terms(rewritten)
     said = asked.union(*(terms(turn.content) for turn in history))
     kept = len(asked & written) >= len(asked) / 2
     return bool(written) and kept and written <= said

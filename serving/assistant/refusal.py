@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from serving.assistant.asked import Asked
 from serving.assistant.evidence import coverage
-from serving.assistant.library import Library, Query
+from serving.assistant.library import Library, Query, Shelf
 from serving.assistant.prompting import Prompter, adapter_name
+from serving.assistant.shown import shown
 from serving.interface import refusal as contract
 from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.context import ContextPassage
@@ -35,18 +36,19 @@ class Calibration:
     similarity: float
 
 
-UNTUNED = Calibration(bias=-6.0, odds=0.0, coverage=4.0, similarity=7.0)
+UNTUNED = Calibration(bias=-5.8, odds=0.2, coverage=4.0, similarity=10.0)
 
 
 def reason_to_refuse(
-    prompter: Prompter, mode: str, asked: Asked, query: Query, passages: Sequence[ContextPassage], library: Library
+    prompter: Prompter, mode: str, asked: Asked, query: Query, found: Shelf, library: Library
 ) -> Reason | None:
-    """Why the question is not answered from `passages`; None when it is. Raises `QuestionTooLong`."""
+    """Why the question is not answered from what was found; None when it is. Raises `QuestionTooLong`."""
+    passages = shown(found.hits)
     if not passages:
         return Reason.NOTHING_FOUND
     judgement = judge_passages(prompter, mode, asked.question, passages, asked.history)
     if mode in set(UntunedMode):
-        judgement = calibrate(judgement, *_signals(query, passages, library))
+        judgement = calibrate(judgement, _coverage(query, passages, library), max(found.cosines))
     label = judgement.label(threshold=0.5)
     return None if label is Answerability.ANSWERABLE else Reason(label)
 
@@ -75,9 +77,7 @@ def calibrate(judgement: Judgement, coverage: float, similarity: float, by: Cali
     return Judgement(corrected, (1 - corrected) * (1 - share), (1 - corrected) * share)
 
 
-def _signals(query: Query, passages: Sequence[ContextPassage], library: Library) -> tuple[float, float]:
-    """How well the best passage covers the query's words, and how close the closest is: weighted over its searches."""
+def _coverage(query: Query, passages: Sequence[ContextPassage], library: Library) -> float:
+    """How well the best passage covers the query's words, weighted over its searches: 0 to 1."""
     texts = [f"{passage.title}\n{passage.text}" for passage in passages]
-    covered = sum(weight * max(coverage(text, texts, library.terms)) for text, weight in query.searches)
-    close = sum(weight * max(library.similarity(text, texts)) for text, weight in query.searches)
-    return covered, close
+    return sum(weight * max(coverage(text, texts, library.terms)) for text, weight in query.searches)

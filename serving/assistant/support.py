@@ -30,5 +30,5 @@ def support(sentence: str, evidence: Sequence[str], terms: Terms) -> float:
         return 1.0
     if not set(_NUMBER.findall(sentence)) <= set(_NUMBER.findall(shown)):
         return 0.0
-    claimed, known = frozenset(terms(sentence)), frozenset(terms(shown))
+    claimed, known = terms(sentence), terms(shown)
     return len(claimed & known) / len(claimed) if claimed else 0.0

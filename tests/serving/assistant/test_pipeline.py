@@ -17,18 +17,22 @@ PAGES = [
     ("ports.md", "The gateway listens on port 7001. Change it with the setting listen_port. 👩‍👧 Restart afterwards."),
     ("backup.md", "Full backups run every Sunday.\nIncremental backups are kept for thirty days."),
 ]
-UNTUNED = {b: "few_shot" for b in Behaviour} | {Behaviour.RERANK: "hybrid_order"}
+UNTUNED = dict.fromkeys(Behaviour, "few_shot") | {Behaviour.RERANK: "hybrid_order"}
 TUNED = UNTUNED | {Behaviour.CITATION: "c1"}
 YES, NO = (0.0, -9.0, -9.0), (-9.0, 0.0, -9.0)
 
 
-def _assistant(engine: QueueEngine, library: ListLibrary | None = None, modes: dict[Behaviour, str] = UNTUNED) -> Assistant:
+def _assistant(
+    engine: QueueEngine, library: ListLibrary | None = None, modes: dict[Behaviour, str] = UNTUNED
+) -> Assistant:
     return Assistant(engine, library or ListLibrary(PAGES), modes, clock=StepClock(), new_id=lambda: "id-1")
 
 
 def test_an_untuned_answer_quotes_its_evidence_and_every_citation_resolves() -> None:
     pieces: list[str] = []
-    answer = _assistant(QueueEngine(scores=[YES, NO])).answer("Which port does the gateway listen on?", on_text=pieces.append)
+    answer = _assistant(QueueEngine(scores=[YES, NO])).answer(
+        "What port does the gateway listens on?", on_text=pieces.append
+    )
     assert not answer.refused
     assert answer.text == "The gateway listens on port 7001."
     (citation,) = answer.citations
@@ -58,19 +62,19 @@ def test_an_empty_index_is_a_refusal_without_asking_the_model() -> None:
 
 def test_a_first_question_is_not_rewritten() -> None:
     engine, library = QueueEngine(scores=[YES, NO]), ListLibrary(PAGES)
-    answer = _assistant(engine, library).answer("Which port does the gateway listen on?")
+    answer = _assistant(engine, library).answer("What port does the gateway listens on?")
     assert engine.generated == []
-    assert answer.query == "Which port does the gateway listen on?"
+    assert answer.query == "What port does the gateway listens on?"
 
 
-HISTORY = [Turn(role="user", content="Where does the gateway listen?"), Turn(role="assistant", content="On port 7001.")]
+HISTORY = [Turn(role="user", content="Where is the gateway?"), Turn(role="assistant", content="On port 7001.")]
 
 
 def test_a_follow_up_is_searched_as_the_model_rewrote_it() -> None:
-    engine, library = QueueEngine(["How can I change the gateway port?"], [YES, NO]), ListLibrary(PAGES)
-    answer = _assistant(engine, library).answer("How can I change it?", history=HISTORY)
-    assert answer.query == "How can I change the gateway port?"
-    assert "Where does the gateway listen?" in engine.prompt(engine.generated[0])
+    engine, library = QueueEngine(["Change the gateway port?"], [YES, NO]), ListLibrary(PAGES)
+    answer = _assistant(engine, library).answer("Can I change it?", history=HISTORY)
+    assert answer.query == "Change the gateway port?"
+    assert "Where is the gateway?" in engine.prompt(engine.generated[0])
 
 
 @pytest.mark.parametrize(
@@ -80,8 +84,8 @@ def test_a_follow_up_is_searched_as_the_model_rewrote_it() -> None:
 )
 def test_a_rewrite_that_is_no_rewrite_is_not_searched_for(written: str) -> None:
     engine, library = QueueEngine([written], [YES, NO]), ListLibrary(PAGES)
-    answer = _assistant(engine, library).answer("How can I change it?", history=HISTORY)
-    assert answer.query == "Where does the gateway listen? How can I change it?"
+    answer = _assistant(engine, library).answer("Can I change it?", history=HISTORY)
+    assert answer.query == "Where is the gateway? Can I change it?"
     assert [weight for _, weight in library.queries[0].searches] == pytest.approx([0.6, 0.4])
 
 
@@ -89,7 +93,7 @@ def test_a_tuned_answer_is_checked_sentence_by_sentence_and_streams_what_stands(
     written = "It listens on port 7001. [1] It listens on port 9999. [1] Restart the moon base now. [3] Left uncited"
     pieces: list[str] = []
     answer = _assistant(QueueEngine([written], [YES, NO]), modes=TUNED).answer(
-        "Which port does the gateway listen on?", on_text=pieces.append
+        "What port does the gateway listens on?", on_text=pieces.append
     )
     assert answer.text == "It listens on port 7001."
     assert [c.quote for c in answer.citations] == ["The gateway listens on port 7001."]
@@ -98,23 +102,25 @@ def test_a_tuned_answer_is_checked_sentence_by_sentence_and_streams_what_stands(
 
 def test_a_tuned_answer_of_several_sentences_cites_each_at_its_place() -> None:
     written = "It listens on port 7001. [1] Restart afterwards. [2][3]"
-    answer = _assistant(QueueEngine([written], [YES, NO]), modes=TUNED).answer("Which port does the gateway listen on?")
+    answer = _assistant(QueueEngine([written], [YES, NO]), modes=TUNED).answer("What port does the gateway listens on?")
     assert answer.text == "It listens on port 7001. Restart afterwards."
-    assert [(c.answer_start, c.answer_end) for c in answer.citations] == [(0, 24), (25, 43), (25, 43)]
+    assert [(c.answer_start, c.answer_end) for c in answer.citations] == [(0, 24), (25, 44), (25, 44)]
     for citation in answer.citations:
         assert dict(PAGES)[citation.uri][citation.source_start : citation.source_end] == citation.quote
 
 
 @pytest.mark.parametrize("written", ["", "No citation.", "Wrong number. [99]", "Port 9999 is used. [1]"])
 def test_an_answer_with_nothing_left_is_a_refusal(written: str) -> None:
-    answer = _assistant(QueueEngine([written], [YES, NO]), modes=TUNED).answer("Which port does the gateway listen on?")
+    answer = _assistant(QueueEngine([written], [YES, NO]), modes=TUNED).answer("What port does the gateway listens on?")
     assert answer.refusal_reason is Reason.UNSUPPORTED
     assert answer.citations == ()
 
 
 def test_every_answer_names_its_versions_and_times_its_stages() -> None:
     stages: list[str] = []
-    answer = _assistant(QueueEngine(scores=[YES, NO])).answer("Which port does the gateway use?", on_stage=stages.append)
+    answer = _assistant(QueueEngine(scores=[YES, NO])).answer(
+        "What port does the gateway listens on?", on_stage=stages.append
+    )
     assert answer.versions.generation == 7
     assert answer.versions.contract == contract_digest(CHATML)
     assert answer.versions.base_model == "fake-base@ffffffffffff"
@@ -130,9 +136,9 @@ def test_every_answer_names_its_versions_and_times_its_stages() -> None:
 
 def test_a_passage_that_is_not_what_the_document_holds_is_never_cited() -> None:
     library = ListLibrary(PAGES)
-    library.stored_text = lambda document_id: "something else"  # type: ignore[method-assign]
+    library.stored_text = lambda generation, document_id: "something else"  # type: ignore[method-assign]
     with pytest.raises(CitationUnresolved, match=r"ports\.md"):
-        _assistant(QueueEngine(scores=[YES, NO]), library).answer("Which port does the gateway listen on?")
+        _assistant(QueueEngine(scores=[YES, NO]), library).answer("What port does the gateway listens on?")
 
 
 def test_an_empty_question_is_refused_with_a_remedy() -> None:
