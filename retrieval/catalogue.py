@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
     from retrieval.documents import Passage
 
-__all__ = ["Catalogue", "DocumentEntry", "Manifest", "PassageEntry", "SchemaParts", "SourceEntry", "text_digest"]
+__all__ = [
+    "EMPTY",
+    "Catalogue",
+    "DocumentEntry",
+    "Manifest",
+    "PassageEntry",
+    "SchemaParts",
+    "SourceEntry",
+    "describe",
+    "text_digest",
+]
 
 
 class _Stored(BaseModel):

@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["IndexReader", "Lease", "open_index"]
 
-_ATTEMPTS = 5
-"""A generation may be retired while it is copied; the pointer then names a newer one."""
-
 
 def open_index(index_root: Path, *, embedder: str) -> IndexReader:
     """A reader of the generation served now.
@@ -58,6 +55,7 @@ class Lease:
     lock: int
     holders: int = 0
     retired: bool = False
+    closed: bool = False
 
     def close(self) -> None:
         self.store.close()
@@ -124,28 +122,34 @@ class IndexReader:
 
     def _close_if_idle(self, held: Lease) -> None:
         with self._guard:
-            idle = held.retired and held.holders == 0
-            held.retired = held.retired and not idle  # close once only
-        if idle:
+            ended = held.retired and held.holders == 0 and not held.closed
+            held.closed = held.closed or ended
+        if ended:
             held.close()
 
 
 def _open_copy(index_root: Path, embedder: str) -> Lease:
+    """Copy and open what is served now; starts over if that generation is retired meanwhile."""
     with disk_full_named(index_root):
-        for attempt in range(_ATTEMPTS):
+        while True:
             manifest = _served_manifest(index_root)
             _check_schema(manifest, embedder)
-            folder, lock = _private_folder(index_root)
             try:
-                copy_tree_sparse(shard_folder(index_root, manifest.number), folder / "shard")
-                return Lease(manifest.generation, _open_checked(folder / "shard", manifest), folder, lock)
-            except BaseException as cause:
-                remove_tree(folder)
-                os.close(lock)
-                moved_on = current_number(index_root) != manifest.number
-                if not (isinstance(cause, FileNotFoundError) and moved_on and attempt + 1 < _ATTEMPTS):
-                    raise
-    raise AssertionError("unreachable: the last attempt returns or raises")
+                return _copy_and_open(index_root, manifest)
+            except FileNotFoundError as cause:
+                if current_number(index_root) == manifest.number:
+                    raise _damaged(f"Generation {manifest.number} lacks {cause.filename}.") from cause
+
+
+def _copy_and_open(index_root: Path, manifest: Manifest) -> Lease:
+    folder, lock = _private_folder(index_root)
+    try:
+        copy_tree_sparse(shard_folder(index_root, manifest.number), folder / "shard")
+        return Lease(manifest.generation, _open_checked(folder / "shard", manifest), folder, lock)
+    except BaseException:
+        remove_tree(folder)
+        os.close(lock)
+        raise
 
 
 def _served_manifest(index_root: Path) -> Manifest:
@@ -173,10 +177,7 @@ def _open_checked(shard: Path, manifest: Manifest) -> EdgeStore:
     store = open_edge_store(shard)
     if (count := store.count()) != manifest.passages:
         store.close()
-        raise IndexDamaged(
-            f"Generation {manifest.number} holds {count} passages; its manifest says {manifest.passages}.",
-            remedy="Delete the file CURRENT in the index folder and refresh all sources.",
-        )
+        raise _damaged(f"Generation {manifest.number} holds {count} passages, not {manifest.passages}.")
     return store
 
 
@@ -216,3 +217,7 @@ def _is_dead(folder: Path) -> bool:
         return try_lock(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _damaged(message: str) -> IndexDamaged:
+    return IndexDamaged(message, remedy="Delete the file CURRENT in the index folder and refresh all sources.")

@@ -1,1 +1,1 @@
-
+"""Vector stores behind one protocol; the only room that knows Qdrant."""

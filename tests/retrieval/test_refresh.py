@@ -1,0 +1,385 @@
+"""A refresh: what each kind of change costs, what it keeps, and what it refuses."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import retrieval.refresh
+from retrieval.errors import (
+    DiskFull,
+    EncoderFailed,
+    IndexBusy,
+    IndexDamaged,
+    SourceMissing,
+    SourceNameTaken,
+)
+from retrieval.generations import current_number, read_catalogue, writer_lock
+from retrieval.refresh import RefreshResult
+from retrieval.sources.folder import FolderSource
+from tests.fakes import StepClock
+from tests.retrieval.readable import House, ParagraphSplitter, ReadableEncoder, files_below
+
+NOTHING = {"added": 0, "changed": 0, "removed": 0}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """Two documents of two paragraphs each, indexed."""
+    house = House(tmp_path)
+    house.write("a.md", "# Apples\n\nred\n\ngreen")
+    house.write("b.md", "# Berries\n\nblue")
+    result = house.refresh()
+    assert (result.generation, result.encoder_calls) == (1, 5)
+    return house
+
+
+def unchanged(result: RefreshResult) -> bool:
+    return all(counts.items() >= NOTHING.items() for counts in (result.documents, result.passages))
+
+
+# What a change costs
+
+
+def test_the_first_refresh_adds_everything(tmp_path: Path):
+    house = House(tmp_path)
+    house.write("a.md", "red\n\ngreen")
+    result = house.refresh(clock=StepClock())
+    assert result == RefreshResult(
+        generation=1,
+        documents={"added": 1, "changed": 0, "removed": 0, "unchanged": 0},
+        passages={"added": 2, "changed": 0, "removed": 0, "unchanged": 0},
+        encoder_calls=2,
+        seconds=1.0,
+        skipped=(),
+        warnings=(),
+    )
+
+
+def test_a_refresh_without_a_change_makes_no_generation_and_writes_nothing(house: House):
+    before = files_below(house.root)
+    result = house.refresh()
+    assert (result.generation, result.encoder_calls) == (1, 0)
+    assert unchanged(result)
+    assert files_below(house.root) == before
+
+
+def test_a_changed_time_stamp_is_no_change_and_a_kept_one_hides_none(house: House):
+    page = house.docs / "a.md"
+    os.utime(page, (1, 1))
+    assert unchanged(house.refresh())
+    page.write_text(page.read_text().replace("green", "brown"))
+    os.utime(page, (1, 1))
+    assert house.refresh().documents["changed"] == 1
+
+
+def test_an_edit_encodes_exactly_the_texts_never_seen_before(house: House):
+    house.write("a.md", "# Apples\n\nred\n\nyellow\n\ngreen\n\nyellow")
+    result = house.refresh()
+    assert result.encoder_calls == 1  # "yellow" twice is one text
+    assert result.documents == {"added": 0, "changed": 1, "removed": 0, "unchanged": 1}
+    assert result.passages == {"added": 2, "changed": 1, "removed": 0, "unchanged": 4}
+
+
+def test_what_comes_back_is_remembered(house: House):
+    page = (house.docs / "a.md").read_text()
+    house.write("a.md", "# Apples\n\nred")
+    house.refresh()
+    house.write("a.md", page)
+    assert house.refresh().encoder_calls == 0
+
+
+def test_renames_and_moves_encode_nothing(house: House):
+    (house.docs / "deep").mkdir()
+    (house.docs / "a.md").rename(house.docs / "deep" / "z.md")
+    result = house.refresh()
+    assert result.encoder_calls == 0
+    assert result.documents == {"added": 1, "changed": 0, "removed": 1, "unchanged": 1}
+    assert {p.passage.uri for p in house.points().values()} == {"docs/b.md", "docs/deep/z.md"}
+
+
+def test_two_files_that_swap_their_contents_swap_their_passages(house: House):
+    (house.docs / "a.md").rename(house.docs / "c")
+    (house.docs / "b.md").rename(house.docs / "a.md")
+    (house.docs / "c").rename(house.docs / "b.md")
+    assert house.refresh().encoder_calls == 0
+    texts = {(p.passage.uri, p.passage.text) for p in house.points().values()}
+    assert ("docs/a.md", "blue") in texts
+    assert ("docs/b.md", "red") in texts
+
+
+def test_a_deleted_document_is_gone_from_the_index(house: House):
+    (house.docs / "a.md").unlink()
+    result = house.refresh()
+    assert (result.documents["removed"], result.passages["removed"]) == (1, 3)
+    assert {p.passage.uri for p in house.points().values()} == {"docs/b.md"}
+
+
+def test_another_trust_changes_payloads_and_encodes_nothing(house: House):
+    result = house.refresh(FolderSource("docs", house.docs, trust="community"))
+    assert (result.encoder_calls, result.passages["changed"]) == (0, 5)
+    assert {p.passage.trust for p in house.points().values()} == {"community"}
+
+
+# Sources
+
+
+def test_an_emptied_source_empties_its_part_with_a_warning(house: House):
+    for page in house.docs.iterdir():
+        page.unlink()
+    result = house.refresh()
+    assert result.warnings == ("Source 'docs' holds no documents; its 2 documents are removed.",)
+    assert house.points() == {}
+    again = house.refresh()
+    assert (again.generation, again.warnings) == (2, ("Source 'docs' holds no documents.",))
+
+
+def test_an_index_of_an_empty_folder_is_none_yet(tmp_path: Path):
+    house = House(tmp_path)
+    house.docs.mkdir()
+    assert house.refresh().generation is None
+    house.write("a.md", "red")
+    assert house.refresh().generation == 1
+
+
+def test_a_missing_source_changes_nothing_even_beside_a_good_one(house: House):
+    house.write("c.md", "new")
+    before = files_below(house.index_root)
+    with pytest.raises(SourceMissing):
+        house.refresh(FolderSource("docs", house.docs), FolderSource("other", house.root / "nowhere"))
+    assert files_below(house.index_root) == before
+
+
+def test_refreshing_one_source_never_touches_another(house: House):
+    other = house.root / "other"
+    other.mkdir()
+    (other / "c.md").write_text("cherries")
+    (house.docs / "a.md").unlink()
+    result = house.refresh(FolderSource("other", other))
+    assert result.documents == {"added": 1, "changed": 0, "removed": 0, "unchanged": 2}
+    assert house.refresh().documents == {"added": 0, "changed": 0, "removed": 1, "unchanged": 2}
+
+
+def test_a_name_that_stands_for_another_folder_is_refused(house: House):
+    other = house.root / "elsewhere" / "docs"
+    other.mkdir(parents=True)
+    with pytest.raises(SourceNameTaken, match="docs") as taken:
+        house.refresh(FolderSource("docs", other))
+    assert f"docs-2={other}" in taken.value.remedy
+    with pytest.raises(SourceNameTaken):
+        house.refresh(FolderSource("docs", house.docs), FolderSource("docs", house.docs))
+    assert current_number(house.index_root) == 1
+
+
+def test_a_folder_that_has_moved_keeps_its_name(house: House):
+    moved = house.root / "moved"
+    house.docs.rename(moved)
+    result = house.refresh(FolderSource("docs", moved))
+    assert result.encoder_calls == 0
+    assert unchanged(result)
+    assert result.warnings == (f"Source 'docs' has moved from {house.docs} to {moved}.",)
+    assert house.refresh(FolderSource("docs", moved)).warnings == ()
+
+
+# Unreadable documents
+
+
+def test_a_document_that_became_unreadable_keeps_its_last_good_passages(house: House):
+    before = house.points()
+    (house.docs / "a.md").write_bytes(b"\0\1\2\xff binary")
+    result = house.refresh()
+    assert [uri for uri, _ in result.skipped] == ["docs/a.md"]
+    assert (result.generation, house.points()) == (1, before)
+    house.write("a.md", "# Apples\n\nred\n\ngreen")
+    assert house.refresh().skipped == ()
+
+
+def test_a_new_unreadable_document_is_only_named(house: House):
+    (house.docs / "new.md").write_bytes(b"\0\1\2\xff binary")
+    house.write("c.md", "cherries")
+    result = house.refresh()
+    assert result.documents["added"] == 1
+    ((uri, reason),) = result.skipped
+    assert uri == "docs/new.md"
+    assert reason
+    assert json.loads(json.dumps(result.as_json()))["skipped"] == [{"uri": uri, "reason": reason}]
+
+
+# Plans
+
+
+def test_a_plan_says_what_would_happen_and_writes_nothing(house: House):
+    house.write("a.md", "# Apples\n\nred\n\nyellow")
+    (house.docs / "b.md").unlink()
+    before = files_below(house.root)
+    planned = house.refresh(plan_only=True)
+    assert files_below(house.root) == before
+    done = house.refresh()
+    assert planned.planned
+    assert replace(planned, planned=False, generation=2, seconds=0.0) == replace(done, seconds=0.0)
+
+
+def test_a_plan_before_the_first_refresh_makes_no_folder(tmp_path: Path):
+    house = House(tmp_path)
+    house.write("a.md", "red")
+    assert house.refresh(plan_only=True).encoder_calls == 1
+    assert not house.index_root.exists()
+
+
+def test_a_plan_can_be_made_while_another_process_writes(house: House):
+    with writer_lock(house.index_root):
+        assert house.refresh(plan_only=True).planned
+
+
+# Another embedder, splitter or layout
+
+
+def test_another_embedder_rebuilds_beside_the_old_and_encodes_everything(house: House):
+    house.encoder = ReadableEncoder("newer")
+    result = house.refresh()
+    assert (result.generation, result.encoder_calls, result.passages["unchanged"]) == (2, 5, 5)
+    house.encoder = ReadableEncoder("readable")
+    assert house.refresh().encoder_calls == 0  # and the way back is remembered
+
+
+def test_another_splitter_splits_every_source_anew_also_one_whose_folder_is_gone(house: House):
+    other = house.root / "other"
+    other.mkdir()
+    (other / "c.md").write_text("one line\nanother\n\nlast")
+    house.refresh(FolderSource("other", other))
+    (other / "c.md").unlink()
+    other.rmdir()
+    house.splitter = ParagraphSplitter("lines", "\n")
+    house.refresh()
+    texts = {p.passage.text for p in house.points().values() if p.passage.uri == "other/c.md"}
+    assert texts == {"one line", "another", "last"}
+
+
+def test_a_document_unreadable_at_a_rebuild_is_split_from_its_stored_text(house: House):
+    (house.docs / "a.md").write_bytes(b"\0\1\2\xff binary")
+    house.splitter = ParagraphSplitter("lines", "\n")
+    result = house.refresh()
+    assert [uri for uri, _ in result.skipped] == ["docs/a.md"]
+    assert {"red", "green"} <= {p.passage.text for p in house.points().values()}
+
+
+def test_another_parser_version_reads_a_file_again(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("retrieval.survey.PARSER_VERSION", "a later one")
+    result = house.refresh()
+    assert unchanged(result)
+    assert result.generation == 2
+    assert {entry.parser for entry in read_catalogue(house.index_root, 2)[1].documents} == {"a later one"}
+
+
+def test_a_shard_that_has_seen_much_is_written_anew(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("retrieval.write._CHURN_FLOOR", 3)
+    churns = []
+    for text in ("red", "red\n\nblue", "blue", "green", "red"):
+        house.write("a.md", text)
+        house.refresh()
+        churns.append(read_catalogue(house.index_root, current_number(house.index_root) or 0)[0].churn)
+        fresh = House(house.root / f"fresh-{len(churns)}")
+        fresh.docs.parent.mkdir()
+        fresh.docs.symlink_to(house.docs)
+        fresh.refresh()
+        assert house.points() == fresh.points()
+    assert 0 in churns[1:]
+    assert max(churns) <= 3
+
+
+# What fails leaves the old generation serving
+
+
+def fails_at(name: str, error: BaseException) -> Callable[[pytest.MonkeyPatch], None]:
+    def fail(*args: object, **options: object) -> None:
+        raise error
+
+    return lambda monkeypatch: monkeypatch.setattr(retrieval.refresh, name, fail)
+
+
+@pytest.mark.parametrize(
+    ("breaks", "raised"),
+    [
+        (fails_at("store_texts", OSError(errno.ENOSPC, "No space left on device")), DiskFull),
+        (fails_at("seal", OSError(errno.ENOSPC, "No space left on device")), DiskFull),
+        (fails_at("write_store", KeyboardInterrupt()), KeyboardInterrupt),
+        (fails_at("seal", KeyboardInterrupt()), KeyboardInterrupt),
+    ],
+    ids=["disk full at the texts", "disk full at the seal", "Ctrl-C while writing", "Ctrl-C at the seal"],
+)
+def test_an_interrupted_refresh_is_finished_by_the_next(
+    house: House,
+    monkeypatch: pytest.MonkeyPatch,
+    breaks: Callable[[pytest.MonkeyPatch], None],
+    raised: type[BaseException],
+):
+    before = house.points()
+    house.write("c.md", "cherries")
+    with monkeypatch.context() as patched:
+        breaks(patched)
+        with pytest.raises(raised):
+            house.refresh()
+    assert (current_number(house.index_root), house.points()) == (1, before)
+    assert not (house.index_root / "work").exists()
+    result = house.refresh()
+    assert (result.generation, result.documents["added"], result.encoder_calls) == (2, 1, 0)
+
+
+def test_too_little_room_is_refused_before_anything_is_written(house: House, monkeypatch: pytest.MonkeyPatch):
+    house.write("c.md", "cherries")
+    monkeypatch.setattr("retrieval.write._SLACK", 1 << 62)
+    with pytest.raises(DiskFull):
+        house.refresh()
+    assert current_number(house.index_root) == 1
+
+
+def test_a_failing_encoder_leaves_the_old_generation_and_what_it_did(house: House):
+    before = house.points()
+    house.write("c.md", "\n\n".join(f"cherry {number}" for number in range(100)))
+    house.encoder = ReadableEncoder(fail_after=70)
+    with pytest.raises(EncoderFailed):
+        house.refresh()
+    assert house.points() == before
+    house.encoder = ReadableEncoder()
+    assert house.refresh().encoder_calls == 100 - 64
+
+
+def test_an_edit_whose_encoding_failed_and_that_was_taken_back_changes_nothing(house: House):
+    house.write("a.md", "an edit")
+    house.encoder = ReadableEncoder(fail_after=0)
+    with pytest.raises(EncoderFailed):
+        house.refresh()
+    house.write("a.md", "# Apples\n\nred\n\ngreen")
+    assert unchanged(house.refresh())
+
+
+def test_a_second_writer_is_refused_and_changes_nothing(house: House):
+    house.write("c.md", "cherries")
+    with writer_lock(house.index_root), pytest.raises(IndexBusy):
+        house.refresh()
+    assert house.refresh().generation == 2
+
+
+def test_an_index_with_damage_is_not_built_upon_and_the_remedy_works(house: House):
+    before = house.points()
+    (house.index_root / "generations" / "1" / "catalogue.json").write_text("{}")
+    with pytest.raises(IndexDamaged) as damage:
+        house.refresh()
+    assert "Delete the file CURRENT" in damage.value.remedy
+    (house.index_root / "CURRENT").unlink()
+    result = house.refresh()
+    assert (result.generation, result.encoder_calls) == (2, 0)
+    assert house.points() == before
+
+
+def test_progress_names_the_stages_in_order(house: House):
+    house.write("c.md", "cherries")
+    seen: list[tuple[str, int, int]] = []
+    house.refresh(progress=lambda *step: seen.append(step))
+    assert seen == [("read", 1, 3), ("read", 2, 3), ("read", 3, 3), ("encode", 1, 1), ("write", 1, 1)]
