@@ -52,6 +52,8 @@ class LocalAdapters:
 
     def load(self, name: str, folder: Path) -> None:
         """Make the adapter in `folder` callable as `name`; raises `AdapterRefused`."""
+        from safetensors import SafetensorError
+
         folder = folder.resolve()
         if name in self._loaded:
             if self._loaded[name].folder != folder:
@@ -65,7 +67,7 @@ class LocalAdapters:
         key = f"adapter{self._made}"
         try:
             self._inject(key, folder, config)
-        except (ValueError, RuntimeError, KeyError, OSError) as error:
+        except (ValueError, RuntimeError, KeyError, OSError, SafetensorError) as error:
             self._delete(key)
             raise AdapterRefused(
                 f"The adapter in {folder} does not fit the base model: {error}", remedy=_REMEDY

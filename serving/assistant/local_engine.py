@@ -200,6 +200,7 @@ class LocalEngine:
 def _load(model: ModelFolder, threads: int | None) -> Any:
     try:
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM
     except ImportError as error:
         raise EngineUnavailable(
@@ -209,14 +210,25 @@ def _load(model: ModelFolder, threads: int | None) -> Any:
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        network: Any = AutoModelForCausalLM.from_pretrained(
-            str(model.path), dtype=torch.float32, use_safetensors=True, local_files_only=True
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            str(model.path),
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise EngineUnavailable(
             f"The base model {model.reference} cannot be loaded: {error}",
             remedy="Use a causal language model that the installed transformers supports.",
         ) from error
+    network, info = loaded
+    # transformers would go on with random values in their place.
+    if absent := sorted(info["missing_keys"]):
+        raise EngineUnavailable(
+            f"The base model {model.reference} lacks {len(absent)} of its weights, e.g. {absent[0]}.",
+            remedy="Fetch or copy the whole model.",
+        )
     return network.eval()
 
 
