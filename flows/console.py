@@ -61,11 +61,6 @@ class Console:
         self._bar: Progress | None = None
         self._stages: dict[str, TaskID] = {}
 
-    @property
-    def streams(self) -> bool:
-        """Whether text may appear bit by bit: someone is watching, and no JSON is wanted."""
-        return not self.as_json and sys.stdout.isatty()
-
     def show(self, document: Mapping[str, Any], text: str, *, code: int = DONE) -> None:
         """The result; ends the command with `code` when that is not 0."""
         self.close()

@@ -18,9 +18,14 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 EXIT_CODES: Mapping[str, int] = MappingProxyType(
     {
+        "adapter_refused": MENDABLE,
+        "adapter_unknown": MENDABLE,
+        "citation_unresolved": MENDABLE,
         "contract": MENDABLE,
         "disk_full": MENDABLE,
         "encoder_failed": MENDABLE,
+        "engine": MENDABLE,
+        "engine_unavailable": MENDABLE,
         "error": MENDABLE,
         "flow": MENDABLE,
         "history_invalid": MENDABLE,
@@ -34,7 +39,10 @@ EXIT_CODES: Mapping[str, int] = MappingProxyType(
         "model_missing": MENDABLE,
         "model_refused": MENDABLE,
         "nothing_to_ask": MENDABLE,
+        "prefect_unavailable": MENDABLE,
+        "prompt_too_long": MENDABLE,
         "query_empty": MENDABLE,
+        "question_empty": MENDABLE,
         "question_too_long": MENDABLE,
         "registry": MENDABLE,
         "retrieval": MENDABLE,

@@ -66,10 +66,11 @@ class Settings(BaseSettings):
     passage_max_tokens: int = Field(220, ge=16, le=8192, description="Longest passage, in tokens of the embedder.")
     passage_max_words: int = Field(200, ge=10, le=8192, description="Longest passage, in words.")
 
-    top_k: int = Field(8, ge=1, le=200, description="Passages that a search returns and an answer may rest on.")
+    top_k: int = Field(8, ge=1, le=200, description="Passages that `search` returns.")
+    answer_passages: int = Field(5, ge=1, le=50, description="Passages that an answer is judged on and may cite.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of sampling and of bootstrap intervals.")
 
-    prefect: bool = Field(False, description="Run `refresh` as a Prefect flow (recorded, retried) instead of directly.")
+    prefect: bool = Field(False, description="Run `refresh` as a recorded Prefect flow instead of directly.")
     prefect_startup_seconds: int = Field(
         150, ge=5, le=3600, description="How long Prefect's own temporary server may take to start, in seconds."
     )

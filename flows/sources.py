@@ -5,7 +5,9 @@ A source is given as `PATH` or `NAME=PATH`; without a name it goes by the folder
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from retrieval.documents import Trust
     from retrieval.sources.folder import FolderSource
 
-__all__ = ["choose_sources"]
+__all__ = ["choose_sources", "renamed"]
 
 _MIB = 1024 * 1024
 
@@ -38,6 +40,12 @@ def choose_sources(settings: Settings, given: Sequence[str] = ()) -> tuple[Folde
         )
     _refuse_equal_names(sources)
     return sources
+
+
+def renamed(source: FolderSource) -> FolderSource:
+    """The same folder under a name that no other folder has, and always the same."""
+    digest = hashlib.sha256(str(source.root.resolve()).encode()).hexdigest()
+    return replace(source, name=f"{source.name}-{digest[:6]}")
 
 
 def _given_source(text: str, settings: Settings) -> FolderSource:

@@ -1,0 +1,173 @@
+"""The command line: parse, build the settings, call one function, show one summary.
+
+    groundskeeper demo                     the main job once, on this project's documentation
+    groundskeeper refresh docs             bring the index to what the folder holds now
+    groundskeeper ask "How do I ...?"      one cited answer, or a refusal
+
+Whatever is heavy is imported inside the commands, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from flows.console import command, show_error
+from flows.exit_codes import DONE, MENDABLE, NOT_SO
+
+__all__ = ["app", "ask", "demo", "doctor", "evaluate", "evaluate_retrieval", "main", "refresh", "search"]
+
+app = typer.Typer(
+    name="groundskeeper",
+    help="Keeps a support assistant true and well-mannered: answers that cite your documents, and say when they do not "
+    "know. Exit codes: 0 done, 1 the thing asked about is not so, 2 you can mend it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+evaluate = typer.Typer(
+    help="Measure: metrics with 95% intervals and counts.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(evaluate, name="evaluate")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output; all else on standard error.")]
+Home = Annotated[
+    Path | None, typer.Option(help="Folder of all state but the models. Default: var.", show_default=False)
+]
+TopK = Annotated[int | None, typer.Option(help="How many passages. Default: the setting top_k, 8.", show_default=False)]
+Mode = Literal["bm25", "dense", "hybrid"]
+
+
+@app.command()
+def demo(
+    source: Annotated[str, typer.Option(help="The folder to index and ask about: PATH or NAME=PATH.")] = "docs",
+    flow: Annotated[bool, typer.Option(help="Refresh as a Prefect flow, or directly.")] = True,
+    json: Json = False,
+    home: Home = None,
+) -> None:
+    """The main job once: refresh the index, then three questions (a cited answer, a follow-up, a refusal)."""
+    with command(json) as console:
+        from flows.demo import run_demo
+        from flows.settings import load_settings
+
+        result = run_demo(load_settings(home=home), source, console, with_flow=flow)
+        console.show(result.as_json(), result.verdict(), code=NOT_SO if result.unmet else DONE)
+
+
+@app.command()
+def refresh(
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(help="Folders: PATH or NAME=PATH. Default: those of the settings.", show_default=False),
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would change; nothing is written.")] = False,
+    flow: Annotated[
+        bool | None, typer.Option(help="Run it as a Prefect flow. Default: the setting prefect.", show_default=False)
+    ] = None,
+    json: Json = False,
+    home: Home = None,
+) -> None:
+    """One refresh of the index: what changed in the sources is read, encoded and served as a new generation."""
+    with command(json) as console:
+        from flows.refresh_index import as_text, refresh_index
+        from flows.settings import load_settings
+
+        settings, sources = load_settings(home=home, prefect=flow), source or []
+        if settings.prefect and not plan:
+            from flows.scheduled.run import run_refresh_flow
+
+            refreshed = run_refresh_flow(settings, sources, console.progress)
+        else:
+            refreshed = refresh_index(
+                settings, sources, plan_only=plan, say=console.note, progress=console.progress
+            ).as_json()
+        console.show(refreshed, as_text(refreshed))
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for, in words.")],
+    top_k: TopK = None,
+    mode: Annotated[Mode, typer.Option(help="How to rank.")] = "hybrid",
+    json: Json = False,
+    home: Home = None,
+) -> None:
+    """The passages that fit a query best, with document and position."""
+    with command(json) as console:
+        from flows.search_index import as_json, as_text, search_index
+        from flows.settings import load_settings
+
+        found = search_index(load_settings(home=home, top_k=top_k), query, mode, console.note)
+        console.show(as_json(found), as_text(found))
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="The question; may lean on the conversation before it.")],
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            help="A JSON list of the turns so far, oldest first, each with role (user or assistant) and content.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+    home: Home = None,
+) -> None:
+    """One answer from the documents with its citations, or a refusal that says why."""
+    with command(json) as console:
+        from flows.ask import ask_question
+        from flows.settings import load_settings
+
+        ask_question(load_settings(home=home), question, history, console)
+
+
+@evaluate.command("retrieval")
+def evaluate_retrieval(
+    data: Annotated[
+        Path, typer.Option(help='JSON lines: {"question": ..., "uri": ...}; uri is a document or the end of its path.')
+    ],
+    mode: Annotated[
+        Mode | None, typer.Option(help="One ranking only. Default: all three side by side.", show_default=False)
+    ] = None,
+    json: Json = False,
+    home: Home = None,
+) -> None:
+    """Does search bring the document that answers the question? hit@1, 5, 10 and MRR by document."""
+    with command(json) as console:
+        from flows.evaluate import evaluate_search
+        from flows.settings import load_settings
+
+        result = evaluate_search(load_settings(home=home), data, mode, console.note, console.progress)
+        console.show(result.as_json(), result.as_text())
+
+
+@app.command()
+def doctor(json: Json = False, home: Home = None) -> None:
+    """Is everything in place? Versions, models, index, disk; for what is not, how to mend it."""
+    with command(json) as console:
+        from flows.doctor import examine
+        from flows.settings import load_settings
+
+        diagnosis = examine(load_settings(home=home))
+        console.show(diagnosis.as_json(), diagnosis.as_text(), code=DONE if diagnosis.healthy else NOT_SO)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # libraries' bars would mix with ours
+    try:
+        code = app(given, prog_name="groundskeeper", standalone_mode=False)
+    except typer.TyperException as error:
+        where = " ".join(part for part in given[:2] if part.isalpha())
+        remedy = f"See: groundskeeper {where} --help".replace("  ", " ")
+        show_error("usage", error.format_message(), remedy, "--json" in given)
+        return MENDABLE
+    return code if isinstance(code, int) else DONE

@@ -1,0 +1,180 @@
+"""Is everything in place? Each check says what it found and, when that is wrong, how to mend it. Nothing is changed.
+
+diagnosis = examine(load_settings())
+diagnosis.healthy
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serving.interface.errors import GroundskeeperError
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
+
+__all__ = ["Check", "Diagnosis", "examine"]
+
+LOCK = Path(__file__).resolve().parents[1] / "infra" / "lock"
+_PYTHON = (3, 11)
+_ROOM_GB = 2.0
+"""Free space below which a refresh or the preparation of a model may fail, in 10^9 bytes."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    found: str
+    mend: str = ""
+    """What to do about it; empty when nothing need be done."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All checks, and the settings in force."""
+
+    checks: tuple[Check, ...]
+    settings: dict[str, Any]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every check is as it must be."""
+        return all(check.ok for check in self.checks)
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON-compatible."""
+        return {
+            "healthy": self.healthy,
+            "checks": [asdict(check) for check in self.checks],
+            "settings": self.settings,
+        }
+
+    def as_text(self) -> str:
+        """A line a check, a line a mend, then the settings."""
+        lines = []
+        for check in self.checks:
+            lines.append(f"{'ok   ' if check.ok else 'WRONG'} {check.name}: {check.found}")
+            lines += [f"      {check.mend}"] if check.mend else []
+        settings = [f"  {name} = {value}" for name, value in self.settings.items()]
+        return "\n".join([*lines, "", "Settings in force:", *settings])
+
+
+def examine(settings: Settings) -> Diagnosis:
+    """Looks at everything that a refresh and an answer need."""
+    checks = (
+        _python(),
+        _packages(),
+        *_folders(settings),
+        _model("base model", settings.base_model, settings),
+        _model("embedder", settings.embedder, settings),
+        _index(settings),
+    )
+    return Diagnosis(checks, settings.model_dump(mode="json"))
+
+
+def _python() -> Check:
+    found = ".".join(str(part) for part in sys.version_info[:3])
+    ok = sys.version_info >= _PYTHON
+    return Check("python", ok, found, "" if ok else "Install Python 3.11 or newer and run: make setup")
+
+
+def _packages() -> Check:
+    """Installed versions against the lock, which comes with a checkout only."""
+    if not LOCK.is_dir():
+        return Check("packages", True, "no lock beside the code to compare with")
+    pinned = dict(_pins())
+    wrong = [f"{name} {_installed(name)}, not {pin}" for name, pin in pinned.items() if _installed(name) != pin]
+    if wrong:
+        return Check("packages", False, f"{len(wrong)} differ from the lock: {'; '.join(wrong[:5])}", "Run: make setup")
+    return Check("packages", True, f"{len(pinned)} as in the lock")
+
+
+def _pins() -> Iterator[tuple[str, str]]:
+    for path in sorted(LOCK.glob("*.txt")):
+        for line in path.read_text("utf-8").splitlines():
+            name, equals, pin = line.partition("==")
+            if equals and not line.startswith("#"):
+                yield name, pin.strip()
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name).split("+")[0]  # the local part names a build: torch 2.13.0+cpu
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _folders(settings: Settings) -> Iterator[Check]:
+    """The home is writable, and there is room in it."""
+    place = _nearest(settings.home)
+    writable = os.access(place, os.W_OK | os.X_OK)
+    mend = "" if writable else f"Make {place} writable, or choose another folder: --home or GROUNDSKEEPER_HOME."
+    yield Check("home", writable, f"{settings.home}, {'writable' if writable else 'not writable'}", mend)
+    free = shutil.disk_usage(place).free / 1e9
+    room = free >= _ROOM_GB
+    mend = "" if room else "Free some space, or move the home: --home or GROUNDSKEEPER_HOME."
+    yield Check("disk", room, f"{free:.1f} GB free", mend)
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or the nearest one above that exists."""
+    folder = folder.absolute()
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
+class _NotPrepared(Exception):
+    """Raised from the progress callback, which is called before anything is converted or fetched."""
+
+
+def _model(name: str, reference: str, settings: Settings) -> Check:
+    from serving.registry.models import prepare_model
+
+    def stop(text: str) -> None:
+        raise _NotPrepared(text)
+
+    def look() -> Check:
+        model = prepare_model(reference, settings.models, progress=stop)
+        found = f"{model.revision}, weights {model.weights_digest[:12]}, licence {model.licence}"
+        return Check(name, True, found)
+
+    try:
+        return _checked(name, look)
+    except _NotPrepared:
+        return Check(name, True, f"{reference} is not prepared yet; the first use does it")
+
+
+def _index(settings: Settings) -> Check:
+    from flows.wiring import open_search
+    from retrieval.errors import IndexMissing
+
+    def look() -> Check:
+        with open_search(settings, lambda text: None) as desk:
+            held = desk.reader.generation
+        return Check("index", True, f"generation {held.number}, {held.documents} documents, {held.passages} passages")
+
+    try:
+        return _checked("index", look)
+    except IndexMissing as missing:
+        return Check("index", True, "nothing indexed yet", missing.remedy)
+
+
+def _checked(name: str, look: Callable[[], Check]) -> Check:
+    """What `look` found; what it cannot use is a finding, what is merely absent is its caller's business."""
+    from retrieval.errors import IndexMissing
+
+    try:
+        return look()
+    except IndexMissing:
+        raise
+    except GroundskeeperError as error:
+        return Check(name, False, str(error), error.remedy)

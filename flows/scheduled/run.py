@@ -1,0 +1,53 @@
+"""Runs a flow from the command line: with the Prefect server that PREFECT_API_URL names, else with a temporary one.
+
+The temporary server keeps its database under the home folder and takes 10 to 30 seconds to start (a minute on a cold,
+busy machine), hence the long limit. Nothing is sent to anyone: its analytics are off.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flows.errors import PrefectUnavailable
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
+
+__all__ = ["run_refresh_flow"]
+
+
+def run_refresh_flow(
+    settings: Settings, sources: Sequence[str], progress: Callable[[str, int, int], None]
+) -> dict[str, Any]:
+    """One run of `refresh-index`; its result as JSON. Raises PrefectUnavailable if no server answers in time."""
+    _prepare_environment(settings)
+    from httpx import ConnectError
+
+    from flows.scheduled.refresh_index import refresh_index_flow
+
+    try:
+        return refresh_index_flow(sources, settings.home, progress)
+    except (ConnectError, RuntimeError) as cause:
+        if isinstance(cause, RuntimeError) and "Prefect API server" not in str(cause):
+            raise
+        raise PrefectUnavailable(
+            f"No Prefect server can be reached: {cause}",
+            remedy="Run the refresh without Prefect (--no-flow), raise GROUNDSKEEPER_PREFECT_STARTUP_SECONDS, "
+            "or correct PREFECT_API_URL.",
+        ) from cause
+
+
+def _prepare_environment(settings: Settings) -> None:
+    """Prefect reads its settings when it is imported; whatever the user has set stays."""
+    defaults = {
+        "PREFECT_HOME": str((settings.home / "prefect").resolve()),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(settings.prefect_startup_seconds),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # Errors reach the user through our own console, without Prefect's traceback.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)

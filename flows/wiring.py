@@ -1,0 +1,112 @@
+"""From settings to the objects of the rooms. Everything below `flows` gets plain arguments; they are chosen here.
+
+Nothing is loaded before it is needed: the models are prepared (found, verified, at first use converted), the embedder
+reads its weights when the first text is encoded, and a refresh that changes nothing never gets there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
+    from retrieval.encoding import DenseEncoder
+    from retrieval.reader import IndexReader
+    from retrieval.splitting import Splitter
+    from retrieval.texts import TextArchive
+    from serving.assistant.pipeline import Assistant
+    from serving.interface.behaviours import Behaviour
+    from serving.registry.models import ModelFolder
+
+__all__ = ["AnswerDesk", "Embedding", "SearchDesk", "open_assistant", "open_embedding", "open_search"]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """The embedder, and the splitter that measures with its tokenizer."""
+
+    encoder: DenseEncoder
+    splitter: Splitter
+
+
+def open_embedding(settings: Settings, say: Say) -> Embedding:
+    """Prepares the embedding model of the settings; its weights are loaded on first use."""
+    from retrieval.encoding import open_encoder, open_token_counter
+    from retrieval.splitting import Limits, make_splitter
+    from serving.registry.models import prepare_model
+
+    model = prepare_model(settings.embedder, settings.models, progress=say)
+    limits = Limits(tokens=settings.passage_max_tokens, words=settings.passage_max_words)
+    return Embedding(
+        encoder=open_encoder(model.path, _embedder_digest(model), threads=settings.threads),
+        splitter=make_splitter(open_token_counter(model.path), limits),
+    )
+
+
+@dataclass(frozen=True)
+class SearchDesk:
+    """What a search takes: an open generation and the encoder for queries."""
+
+    reader: IndexReader
+    encoder: DenseEncoder
+
+
+@contextmanager
+def open_search(settings: Settings, say: Say) -> Iterator[SearchDesk]:
+    """The served generation, open for searching. Raises IndexMissing, IndexMismatch, IndexDamaged."""
+    from retrieval.reader import open_index
+
+    encoder = open_embedding(settings, say).encoder
+    with open_index(settings.index_root, embedder=encoder.digest) as reader:
+        yield SearchDesk(reader, encoder)
+
+
+@dataclass(frozen=True)
+class AnswerDesk:
+    """What an answer takes, and the search and the stored texts that it rests on."""
+
+    assistant: Assistant
+    search: SearchDesk
+    archive: TextArchive
+
+
+@contextmanager
+def open_assistant(settings: Settings, say: Say) -> Iterator[AnswerDesk]:
+    """The assistant over the served generation, with the base model in this process."""
+    from retrieval.texts import TextArchive
+    from serving.assistant.library import IndexLibrary
+    from serving.assistant.local_engine import open_local_engine
+    from serving.assistant.pipeline import Assistant
+    from serving.registry.models import prepare_model
+
+    with open_search(settings, say) as desk:  # first: without an index no model need be loaded
+        model = prepare_model(settings.base_model, settings.models, progress=say)
+        engine = open_local_engine(model, threads=settings.threads)
+        archive = TextArchive(settings.index_root, settings.texts_root)
+        library = IndexLibrary(desk.reader, desk.encoder, archive)
+        try:
+            yield AnswerDesk(Assistant(engine, library, _modes(), top_k=settings.answer_passages), desk, archive)
+        finally:
+            engine.close()
+
+
+def _modes() -> dict[Behaviour, str]:
+    """How each behaviour runs. No adapters yet: all un-tuned, and said so in every answer's versions."""
+    from serving.interface.behaviours import Behaviour, UntunedMode
+
+    modes = dict.fromkeys(Behaviour, str(UntunedMode.FEW_SHOT))
+    return modes | {Behaviour.RERANK: "hybrid_order"}
+
+
+def _embedder_digest(model: ModelFolder) -> str:
+    """sha256 (hex) of all that decides a vector: weights, tokenizer, and how token vectors become one."""
+    digest = hashlib.sha256(f"{model.weights_digest} {model.tokenizer_digest}".encode())
+    for path in sorted(model.path.glob("modules.json")) + sorted(model.path.glob("*_*/config.json")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
