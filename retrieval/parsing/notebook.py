@@ -15,10 +15,15 @@ __all__ = ["read_notebook"]
 def read_notebook(content: bytes) -> Extracted:
     """Text of a notebook (nbformat 4). Outputs are what a run printed, not documentation.
 
-    Raises ValueError if the content is no JSON or no nbformat 4.
+    What does not begin like a JSON object is taken for a notebook that another tool has flattened to
+    Markdown under its old name, as published collections of documentation do, and kept as it is.
+    Raises ValueError if it begins like one and is no JSON, or no nbformat 4.
     """
-    notebook = json.loads(decode(content))
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+    text = decode(content)
+    if not text.lstrip().startswith("{"):
+        return Extracted(text)
+    notebook = json.loads(text)
+    if not isinstance(notebook.get("cells"), list):
         raise ValueError("it has no list of cells (nbformat 4 is expected)")
     language = _language(notebook)
     cells = (_cell_text(cell, language) for cell in notebook["cells"])

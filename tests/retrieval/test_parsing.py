@@ -194,11 +194,19 @@ def test_half_a_surrogate_in_a_notebook_is_replaced_and_a_pair_is_a_character() 
     assert _parse("a.ipynb", cell).text == "😀 \ufffd"
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"worksheets": []}', '{"cells": [{"source": "x"}]}', '{"cells": [1]}'])
+@pytest.mark.parametrize(
+    "content", ["{", '{"cells": {}}', '{"worksheets": []}', '{"cells": [{"source": "x"}]}', '{"cells": [1]}']
+)
 def test_a_broken_notebook_is_unreadable(content: str) -> None:
     with pytest.raises(UnreadableDocument, match=r"nb\.ipynb is no readable ipynb file") as raised:
         _parse("nb.ipynb", content)
     assert raised.value.__cause__ is not None
+
+
+def test_a_notebook_that_was_flattened_before_is_kept_as_it_is() -> None:
+    document = _parse("a.ipynb", "# Title\r\n\n```python\nx = {}\n```\n")
+    assert document.text == "# Title\r\n\n```python\nx = {}\n```\n"
+    assert document.title == "Title"
 
 
 # PDF
