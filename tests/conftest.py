@@ -33,19 +33,26 @@ def clean_surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: py
 
 @pytest.fixture(autouse=True)
 def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that would leave this machine fails at once, whoever asks for it."""
-    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+    """What would leave this machine fails at once, whoever asks for it: connections and look-ups of names."""
+    connect, connect_ex, look_up = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
 
     def guarded_connect(self: socket.socket, address: Any) -> None:
-        _require_local(self, address)
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            _require_local(address[0])
         connect(self, address)
 
     def guarded_connect_ex(self: socket.socket, address: Any) -> int:
-        _require_local(self, address)
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            _require_local(address[0])
         return connect_ex(self, address)
+
+    def guarded_look_up(host: Any, *args: Any, **options: Any) -> Any:
+        _require_local(host)
+        return look_up(host, *args, **options)
 
     monkeypatch.setattr(socket.socket, "connect", guarded_connect)
     monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)
 
 
 @pytest.fixture(scope="session")
@@ -66,9 +73,13 @@ def embedder_model(models_root: Path) -> ModelFolder:
     return prepare_model(EMBEDDER, models_root)
 
 
-def _require_local(connecting: socket.socket, address: Any) -> None:
-    if connecting.family not in (socket.AF_INET, socket.AF_INET6):
+def _require_local(host: Any) -> None:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost", "0.0.0.0", "::"):
         return
-    host = address[0]
-    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
-        raise ConnectionRefusedError(f"a test tried to reach {host}; tests stay on this machine")
+    try:
+        local = ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise socket.gaierror(socket.EAI_NONAME, f"a test tried to reach {name}; tests stay on this machine")

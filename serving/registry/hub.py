@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from serving.registry.errors import ModelMissing
 from serving.registry.packaged import ways_to_get_a_model
@@ -19,15 +20,17 @@ def download_model(repository: str, revision: str | None, target: Path) -> tuple
 
     Raises `ModelMissing` without a network, access or such a repository.
     """
-    from httpx import TransportError
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
+    # The hub's client has changed its HTTP library before; its own error names the root of the present one.
+    http_errors: tuple[type, ...] = HfHubHTTPError.__bases__[:1]
+    unreachable: Any = (*http_errors, HFValidationError, OfflineModeIsEnabled)
     try:
         info = HfApi().model_info(repository, revision=revision)
         commit = str(info.sha)
         snapshot_download(repository, revision=commit, local_dir=target, allow_patterns=_WANTED)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, TransportError) as error:
+    except unreachable as error:
         asked = f"{repository}@{revision}" if revision else repository
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelMissing(
