@@ -82,15 +82,16 @@ class ParagraphSplitter:
 
 @dataclass
 class House:
-    """A folder of documents and its index, both under one root."""
+    """A folder of documents and its index, under one root unless `docs` is elsewhere."""
 
     root: Path
+    docs: Path = field(default=Path())
     encoder: ReadableEncoder = field(default_factory=ReadableEncoder)
     splitter: ParagraphSplitter = field(default_factory=ParagraphSplitter)
 
-    @property
-    def docs(self) -> Path:
-        return self.root / "docs"
+    def __post_init__(self) -> None:
+        if self.docs == Path():
+            self.docs = self.root / "docs"
 
     @property
     def index_root(self) -> Path:
