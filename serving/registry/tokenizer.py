@@ -4,7 +4,8 @@ Training and serving both come here, so they see the same token ids. `tokenizer.
 of truth; the `tokenizers` library reads it without the rest of transformers.
 
 Covered: text never becomes a token that `tokenizer.json` marks as special. Not covered: added tokens
-that it does not mark (some bases have such, e.g. for tool calls) are ordinary words to everybody.
+that it does not mark (some bases have such, e.g. for tool calls) are ordinary words to everybody; and
+characters whose bytes a vocabulary lacks (mostly unassigned ones) are dropped by it.
 """
 
 from __future__ import annotations
