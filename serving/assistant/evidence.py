@@ -19,7 +19,7 @@ Terms = Callable[[str], frozenset[int]]
 MEANING_WEIGHT = 0.5
 """Of similarity beside coverage; flat between 0.2 and 0.6 on SQuAD dev."""
 MOST_SENTENCES = 3
-RELATIVE_FLOOR = 0.8
+RELATIVE_FLOOR = 0.9
 """Further sentences are quoted when they score at least this share of the best."""
 
 

@@ -37,11 +37,14 @@ def rewrite(prompter: Prompter, mode: str, asked: Asked, terms: Terms) -> Query:
 
 
 def is_faithful(rewritten: str, question: str, history: Sequence[Turn], terms: Terms) -> bool:
-    """Whether a rewrite keeps the question's words and adds only words that were said."""
+    """Whether a rewrite keeps the question's words and adds words of the conversation, and no others.
+
+    One that adds nothing may be right, where the topic changed, or the base may just have copied the question.
+    """
     asked, written = terms(question), terms(rewritten)
-    said = asked.union(*(terms(turn.content) for turn in history))
+    said = frozenset[int]().union(*(terms(turn.content) for turn in history))
     kept = len(asked & written) >= len(asked) / 2
-    return bool(written) and kept and written <= said
+    return kept and bool(written - asked) and written <= said | asked
 
 
 def _write(prompter: Prompter, mode: str, asked: Asked) -> str | None:

@@ -79,8 +79,8 @@ def test_a_follow_up_is_searched_as_the_model_rewrote_it() -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["The capital of France is Paris.", "two\nlines", "", "gateway gateway " * 40],
-    ids=["words nobody said", "two lines", "nothing", "rambling"],
+    ["The capital of France is Paris.", "two\nlines", "", "gateway gateway " * 40, "Can I change it?"],
+    ids=["words nobody said", "two lines", "nothing", "rambling", "the question again"],
 )
 def test_a_rewrite_that_is_no_rewrite_is_not_searched_for(written: str) -> None:
     engine, library = QueueEngine([written], [YES, NO]), ListLibrary(PAGES)
