@@ -34,7 +34,7 @@ __all__ = ["LocalEngine", "open_local_engine"]
 
 
 def open_local_engine(
-    model: ModelFolder, *, threads: int | None = None, prefix_cache_tokens: int = 4096
+    model: ModelFolder, *, threads: int | None = None, prefix_cache_tokens: int = 8192
 ) -> LocalEngine:
     """Load a base model, in float32, and be ready to answer.
 
