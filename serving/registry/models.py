@@ -261,8 +261,9 @@ def _full_disk_told(target: Path) -> Iterator[None]:
 
 
 def _sync(folder: Path) -> None:
-    """Everything on disk before the folder gets its name."""
+    """Everything on disk, and readable by who may read the folder, before the folder gets its name."""
     for path in folder.rglob("*"):
         if path.is_file():
+            path.chmod(0o644)  # safetensors writes for its owner alone
             with path.open("rb") as file:
                 os.fsync(file.fileno())
