@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retrieval.bm25 import lexical_text
 from retrieval.errors import IndexDamaged
 from retrieval.store.protocol import PassagePoint
 
@@ -44,7 +45,7 @@ class PointMaker:
         passages = [self.passages[passage_id] for passage_id in passage_ids]
         vectors = self.vectors([passage.embedded_text for passage in passages])
         return [
-            PassagePoint(passage, tuple(vector.tolist()), self.bm25.passage(passage.embedded_text))
+            PassagePoint(passage, tuple(vector.tolist()), self.bm25.passage(lexical_text(passage)))
             for passage, vector in zip(passages, vectors, strict=True)
         ]
 

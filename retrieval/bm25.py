@@ -7,8 +7,9 @@ length is compared with a *fixed* average instead of the collection's: the true 
 
     weight(t) = f (k1 + 1) / (f + k1 (1 - b + b * length / AVERAGE_LENGTH))
 
-Constants: k1 = 1.2 and b = 0.75 as in Robertson & Zaragoza, "The Probabilistic Relevance Framework:
-BM25 and Beyond" (2009), section 3.5, and the stop words of the Snowball project's English list.
+Formula: Robertson & Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), within the ranges that
+it gives (k1 1.2 to 2, b .5 to .8); the values, and that title, headings and path count once more, were chosen on
+development questions (infra/decisions/search.md). Stop words: the Snowball project's English list.
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BM25_DIGEST", "Bm25", "SparseVector"]
+    from retrieval.documents import Passage
 
-_K1 = 1.2
-_B = 0.75
+__all__ = ["BM25_DIGEST", "Bm25", "SparseVector", "lexical_text"]
+
+_K1 = 1.5
+_B = 0.5
 _AVERAGE_LENGTH = 100
 """Stems of a passage that is neither long nor short: about 200 words less the stop words."""
 
 _LANGUAGE = "english"
-_FORM = "1: NFKC lower \\w+, parts of identifiers, snowball english, blake2b-32"
+_FORM = "2: title, headings, path twice, NFKC lower \\w+, parts of identifiers, snowball english, blake2b-32"
 BM25_DIGEST = hashlib.sha256(f"{_FORM} k1={_K1} b={_B} avg={_AVERAGE_LENGTH}".encode()).hexdigest()
 """Names everything a stored sparse vector depends on; part of the index's schema."""
 
@@ -60,6 +63,12 @@ class SparseVector:
     values: tuple[float, ...]
 
 
+def lexical_text(passage: Passage) -> str:
+    """What BM25 reads of a passage: the embedded text, then title, headings and path for emphasis."""
+    path = passage.uri.rpartition(".")[0] or passage.uri
+    return "\n".join((passage.embedded_text, passage.title, *passage.heading_path, path))
+
+
 class Bm25:
     """Turns texts into sparse vectors; keeps the stems it has seen, so one instance serves many texts."""
 
@@ -71,7 +80,7 @@ class Bm25:
         self._dimensions: dict[str, int] = {}
 
     def passage(self, text: str) -> SparseVector:
-        """The vector to store for a passage's embedded text."""
+        """The vector to store for a passage, given its lexical text."""
         stems = Counter(self.stems(text))
         norm = _K1 * (1 - _B + _B * stems.total() / _AVERAGE_LENGTH)
         return self._vector({stem: count * (_K1 + 1) / (count + norm) for stem, count in stems.items()})
