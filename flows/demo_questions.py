@@ -127,13 +127,13 @@ def phrase(heading: str) -> str:
     rest = " ".join(words[1:])
     if heading.rstrip().endswith("?"):
         return heading.strip()
-    if first == "how" and words[1:2] == ["to"]:
+    if first == "how" and words[1:2] == ["to"] and words[2:]:
         return f"How do I {' '.join(words[2:])}?"
-    if first in _QUESTION_WORDS:
+    if first in _QUESTION_WORDS and rest:
         return f"Can you explain {first} {rest}?"
-    if first in _VERBS:
+    if first in _VERBS and rest:
         return f"How do I {first} {rest}?"
-    if _gerund(first):
+    if _gerund(first) and rest:
         return f"How does {first} {rest} work?"
     return f"What {'are' if _plural(words) else 'is'} {_article(words)}{' '.join(words)}?"
 
@@ -141,8 +141,8 @@ def phrase(heading: str) -> str:
 def _phrase_there(heading: str) -> str:
     """The same, leaning on what was said before."""
     words = heading.strip().rstrip(".:?!").split()
-    if words[0].lower() in _VERBS:
-        return f"And how do I {words[0].lower()} {' '.join(words[1:])} there?".replace("  ", " ")
+    if words[0].lower() in _VERBS and len(words) > 2:
+        return f"And how do I {words[0].lower()} {' '.join(words[1:])} there?"
     return f"And what about {' '.join(words)} there?"
 
 

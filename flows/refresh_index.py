@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows.sources import choose_sources
-from flows.wiring import open_embedding
+from flows.wiring import make_home, open_embedding
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -38,6 +38,8 @@ def refresh_index(
     from retrieval.refresh import refresh
 
     sources = choose_sources(settings, given)
+    if not plan_only:
+        make_home(settings)
     embedding = open_embedding(settings, say)
     return refresh(
         sources,

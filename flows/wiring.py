@@ -6,11 +6,17 @@ reads its weights when the first text is encoded, and a refresh that changes not
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from flows.errors import SettingsInvalid
+from retrieval.errors import DiskFull
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
     from serving.interface.behaviours import Behaviour
     from serving.registry.models import ModelFolder
 
-__all__ = ["AnswerDesk", "Embedding", "SearchDesk", "open_assistant", "open_embedding", "open_search"]
+__all__ = ["AnswerDesk", "Embedding", "SearchDesk", "make_home", "open_assistant", "open_embedding", "open_search"]
 
 Say = Callable[[str], None]
 
@@ -33,6 +39,22 @@ class Embedding:
 
     encoder: DenseEncoder
     splitter: Splitter
+
+
+def make_home(settings: Settings) -> Path:
+    """The home folder, made if it is not there yet. Raises SettingsInvalid if nothing can be written there."""
+    home = settings.home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            return home
+    except OSError as cause:
+        if cause.errno == errno.ENOSPC:
+            raise DiskFull(f"The disk of {home} is full.", remedy="Free some space, or move the home.") from cause
+        raise SettingsInvalid(
+            f"`home` = {home} is no folder that can be written to: {cause.strerror}.",
+            remedy="Choose another folder with --home or GROUNDSKEEPER_HOME, or mend the permissions of this one.",
+        ) from cause
 
 
 def open_embedding(settings: Settings, say: Say) -> Embedding:

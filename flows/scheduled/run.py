@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows.errors import PrefectUnavailable
+from flows.wiring import make_home
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -41,8 +42,10 @@ def run_refresh_flow(
 
 def _prepare_environment(settings: Settings) -> None:
     """Prefect reads its settings when it is imported; whatever the user has set stays."""
+    prefect_home = (make_home(settings) / "prefect").resolve()
+    prefect_home.mkdir(exist_ok=True)
     defaults = {
-        "PREFECT_HOME": str((settings.home / "prefect").resolve()),
+        "PREFECT_HOME": str(prefect_home),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(settings.prefect_startup_seconds),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
