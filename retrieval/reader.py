@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from retrieval.bm25 import BM25_DIGEST
 from retrieval.errors import IndexDamaged, IndexMismatch, IndexMissing
-from retrieval.files import copy_tree_sparse, disk_full_named, remove_tree, try_lock
+from retrieval.files import copy_tree_sparse, disk_full_named, remove_tree, require_room, try_lock, used_bytes
 from retrieval.generations import current_number, read_manifest, shard_folder
 from retrieval.store.edge import open_edge_store
 from retrieval.store.payload import PAYLOAD_VERSION
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from retrieval.store.edge import EdgeStore
 
 __all__ = ["IndexReader", "Lease", "open_index"]
+
+
+_SLACK = 4 << 20
+"""Bytes that the engine may touch beside the copy when it opens it."""
 
 
 def open_index(index_root: Path, *, embedder: str) -> IndexReader:
@@ -142,9 +146,11 @@ def _open_copy(index_root: Path, embedder: str) -> Lease:
 
 
 def _copy_and_open(index_root: Path, manifest: Manifest) -> Lease:
+    source = shard_folder(index_root, manifest.number)
+    require_room(index_root, used_bytes(source) + _SLACK)
     folder, lock = _private_folder(index_root)
     try:
-        copy_tree_sparse(shard_folder(index_root, manifest.number), folder / "shard")
+        copy_tree_sparse(source, folder / "shard")
         return Lease(manifest.generation, _open_checked(folder / "shard", manifest), folder, lock)
     except BaseException:
         remove_tree(folder)

@@ -116,10 +116,13 @@ def build_generation(
     texts = changes.texts_to_embed
     with open_vector_cache(index_root / _CACHE, encoder.digest) as cache:
         calls = cache.encode_missing(texts, encoder, partial(progress, "encode"))
-        require_room_for(index_root, changes, cache.dimensions(texts))
+        dimensions = cache.dimensions(texts)
+        require_room_for(index_root, changes, dimensions)
         store_texts(texts_root, changes.survey.texts)
         maker = PointMaker(changes.survey.passages, cache.vectors, Bm25())
-        churn = write_store(index_root, changes, maker, encoder, partial(progress, "write"))
+        churn = write_store(
+            index_root, changes, maker, lambda: dimensions or encoder.dimensions, partial(progress, "write")
+        )
     manifest = seal(index_root, changes.survey.catalogue, changes.schema, churn=churn)
     retire_shards(index_root, keep=_KEEP_SHARDS)
     return manifest.number, calls

@@ -1,6 +1,6 @@
 """Writes the store of the next generation: a copy with the plan applied, or all of it anew.
 
-    churn = write_store(index_root, changes, maker, encoder)
+    churn = write_store(index_root, changes, maker, lambda: encoder.dimensions)
 
 Deleted points keep their room in a shard until it is written anew. `churn` counts them; when they outnumber
 half of the living, the living are copied to a new shard. (The engine's own `optimize` would let
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from retrieval.apply import PointMaker
     from retrieval.changes import Changes
-    from retrieval.encoding import DenseEncoder
     from retrieval.store.protocol import PassageStore
 
 __all__ = ["require_room_for", "write_store"]
@@ -37,14 +36,14 @@ def write_store(
     index_root: Path,
     changes: Changes,
     maker: PointMaker,
-    encoder: DenseEncoder,
+    dimensions: Callable[[], int],
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Leave a closed, checked store in `work/`; returns its churn. Raises IndexDamaged, DiskFull.
 
-    The encoder is asked for its dimensions only if a store is made anew: that may load the model.
+    `dimensions` is asked only if a store is made anew: it may load the embedder.
     """
-    store, plan, churn = _prepare(index_root, changes, encoder)
+    store, plan, churn = _prepare(index_root, changes, dimensions)
     try:
         apply_plan(plan, store, maker, progress)
         check_ids(store, changes.survey.catalogue.passages)
@@ -64,15 +63,15 @@ def require_room_for(index_root: Path, changes: Changes, dimensions: int) -> Non
     require_room(index_root, _SLACK + copies + texts + points)
 
 
-def _prepare(index_root: Path, changes: Changes, encoder: DenseEncoder) -> tuple[PassageStore, Plan, int]:
+def _prepare(index_root: Path, changes: Changes, dimensions: Callable[[], int]) -> tuple[PassageStore, Plan, int]:
     """The store to write to, what is left to apply to it, and the churn it will have."""
     plan, base = changes.passages, changes.base.manifest
     if base is None or changes.rebuild:
         everything = Plan(added=tuple(changes.survey.catalogue.passages), changed=(), removed=(), unchanged=0)
-        return create_work(index_root, dimensions=encoder.dimensions), everything, 0
+        return create_work(index_root, dimensions=dimensions()), everything, 0
     churn = base.churn + len(plan.removed) + len(plan.changed)
     if churn <= max(_CHURN_FLOOR, len(changes.survey.catalogue.passages) // 2):
         return open_work(index_root, base.number), plan, churn
-    with renew_work(index_root, base.number, dimensions=encoder.dimensions) as (old, new):
+    with renew_work(index_root, base.number, dimensions=dimensions()) as (old, new):
         copy_points(old, new, set(changes.survey.catalogue.passages) - {*plan.added, *plan.changed})
     return new, Plan(added=plan.added + plan.changed, changed=(), removed=(), unchanged=plan.unchanged), 0
