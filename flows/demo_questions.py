@@ -21,19 +21,20 @@ from retrieval.documents import Passage
 __all__ = ["HeadingQuestion", "first_questions", "follow_ups", "foreign_question", "phrase"]
 
 FOREIGN = (
-    "Which wine goes well with roast pheasant?",
-    "How long must sourdough prove before baking?",
-    "When do swallows migrate across the Sahara?",
+    "Which wine suits roast pheasant?",
+    "When do swallows cross the Sahara?",
     "Who composed the opera about Figaro's wedding?",
+    "Where do emperor penguins breed?",
     "At which temperature does tungsten melt?",
     "Which violin did Paganini bequeath to Genoa?",
-    "How deep is the Mariana trench?",
 )
 """About nothing that documentation speaks of; the first is taken of which no word occurs."""
 
 _MIN_PROSE_WORDS = 25
 _WORD = re.compile(r"[^\W_][\w'’-]*")
 _SENTENCE = re.compile(r"[^.!?]*[.!?](?=\s|$)")
+_CODE = re.compile(r"^```.*?^```|^(?: {3,}|\t|\|)[^\n]*$", re.DOTALL | re.MULTILINE)
+"""Fenced blocks, indented lines and table rows."""
 _TECHNICAL = re.compile(r"[`=<>{}\[\]|\\/$@_]|::|\w\.\w|\(\)")
 _EMPTY_WORDS = frozenset(
     """
@@ -50,6 +51,8 @@ _FURNITURE = frozenset(
     """.split()
 )
 """Headings made of these alone say nothing about the text below them."""
+_ARTICLES = frozenset({"a", "an", "the"})
+_PREPOSITIONS = frozenset({"about", "at", "by", "for", "from", "in", "of", "on", "to", "under", "with", "without"})
 _QUESTION_WORDS = frozenset({"how", "if", "what", "when", "where", "which", "who", "why"})
 _VERBS = frozenset(
     """
@@ -83,7 +86,7 @@ def first_questions(passages: Sequence[Passage]) -> list[HeadingQuestion]:
     headings = [(_heading(passage), passage) for passage in passages]
     met = Counter({heading: len({p.document_id for h, p in headings if h == heading}) for heading, _ in headings})
     fit = [
-        (-_echo(heading, passage.text), not _clear(heading, passage.title), passage.document_id, passage.start, passage)
+        (*_order(heading, passage), passage)
         for heading, passage in headings
         if met[heading] == 1 and _says_something(heading) and _prose_words(passage.text) >= _MIN_PROSE_WORDS
     ]
@@ -92,7 +95,7 @@ def first_questions(passages: Sequence[Passage]) -> list[HeadingQuestion]:
             "No heading or title of this source has prose under it from which a question could be made.",
             remedy="Take a folder with headings and sentences, or ask something yourself: groundskeeper ask QUESTION.",
         )
-    fit.sort(key=lambda found: found[:4])
+    fit.sort(key=lambda found: found[:-1])
     return [HeadingQuestion(phrase(_heading(p)), _heading(p), p.document_id, p.uri) for *_, p in fit]
 
 
@@ -135,6 +138,8 @@ def phrase(heading: str) -> str:
         return f"How do I {first} {rest}?"
     if _gerund(first) and rest:
         return f"How does {first} {rest} work?"
+    if first in _ARTICLES:
+        words = [first, *words[1:]]
     return f"What {'are' if _plural(words) else 'is'} {_article(words)}{' '.join(words)}?"
 
 
@@ -167,6 +172,13 @@ def _content_words(text: str) -> list[str]:
     return [word for word in (match[0].lower() for match in _WORD.finditer(text)) if word not in _EMPTY_WORDS]
 
 
+def _order(heading: str, passage: Passage) -> tuple[bool, float, bool, str, int]:
+    """First what is mostly prose, repeats its heading and gives a clear question; then by document and position."""
+    prose = _prose_words(passage.text) >= 0.7 * len(passage.text.split())
+    clear = _clear(heading, passage.title)
+    return not prose, -_echo(heading, passage.text), not clear, passage.document_id, passage.start
+
+
 def _says_something(heading: str, least: int = 2) -> bool:
     """Two to eight plain words, at least `least` of which carry meaning; no code, no page furniture, no date."""
     words = _content_words(heading)
@@ -181,7 +193,9 @@ def _prose_words(text: str) -> int:
 
 
 def _sentences(text: str) -> Iterator[str]:
-    return (match[0].strip() for match in _SENTENCE.finditer(text) if not re.search(r"[{}<>|=]", match[0]))
+    """The sentences outside code and tables."""
+    prose = _CODE.sub("", text)
+    return (match[0].strip() for match in _SENTENCE.finditer(prose) if not re.search(r"[{}<>|=]", match[0]))
 
 
 def _echo(heading: str, text: str) -> float:
@@ -194,10 +208,12 @@ def _echo(heading: str, text: str) -> float:
 
 
 def _plural(words: Sequence[str]) -> bool:
-    last = words[-1].lower()
+    """Whether the noun that the phrase is about, the last before a preposition, is plural."""
+    end = next((at for at, word in enumerate(words) if at and word.lower() in _PREPOSITIONS), len(words))
+    last = words[end - 1].lower()
     return last.endswith("s") and not last.endswith(("ss", "us", "is", "ics", "ws"))
 
 
 def _article(words: Sequence[str]) -> str:
-    """`the` before a lower-case or one-capital noun phrase that has none: What is the retry policy?"""
-    return "" if words[0].lower() in {"a", "an", "the", "your"} or _plural(words) else "the "
+    """`the` before a single thing that has no article: What is the retry policy?"""
+    return "" if words[0].lower() in {"your"} | _ARTICLES or _plural(words) else "the "
