@@ -162,7 +162,7 @@ def doctor(json: Json = False, home: Home = None) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # libraries' bars would mix with ours
+    _quiet_libraries()
     try:
         code = app(given, prog_name="groundskeeper", standalone_mode=False)
     except typer.TyperException as error:
@@ -171,3 +171,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         show_error("usage", error.format_message(), remedy, "--json" in given)
         return MENDABLE
     return code if isinstance(code, int) else DONE
+
+
+def _quiet_libraries() -> None:
+    """Their progress bars mix with ours, and have no business where nobody is watching."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows import answers
 from flows.demo_checks import Evidence, unmet_by_answer, unmet_by_follow_up, unmet_by_refusal
-from flows.demo_questions import HeadingQuestion, first_questions, follow_ups, foreign_question
+from flows.demo_questions import HeadingQuestion, first_questions, follow_ups, foreign_question, heading_of
 from flows.sources import choose_sources, renamed
 from flows.wiring import AnswerDesk, open_assistant
 
@@ -152,21 +152,23 @@ def _passages(desk: AnswerDesk, source: FolderSource) -> list[Passage]:
 
 
 def _first(desk: AnswerDesk, passages: Sequence[Passage]) -> HeadingQuestion:
-    """The first question for which search finds its own document first, and to which there is a follow-up."""
+    """The first question for which search finds its own section first, and to which there is a follow-up."""
     candidates = first_questions(passages)
-    own = [asked for asked in candidates[:_TRIED] if _finds(desk, asked.question, asked)]
+    own = [asked for asked in candidates[:_TRIED] if _finds(desk, asked)]
     leading_on = [asked for asked in own if len(follow_ups(passages, asked)) > 1]
     return next(iter(leading_on + own + candidates))
 
 
 def _second(desk: AnswerDesk, passages: Sequence[Passage], first: HeadingQuestion) -> HeadingQuestion:
+    """The first follow-up for which search finds its own section first, else the first."""
     candidates = follow_ups(passages, first)
-    found = (asked for asked in candidates if _finds(desk, f"{first.question} {asked.question}", asked))
-    return next(found, candidates[-1])
+    return next((asked for asked in candidates if _finds(desk, asked)), candidates[0])
 
 
-def _finds(desk: AnswerDesk, text: str, asked: HeadingQuestion) -> bool:
-    return [hit.passage.document_id for hit in _found(desk, text, "hybrid")][:1] == [asked.document_id]
+def _finds(desk: AnswerDesk, asked: HeadingQuestion) -> bool:
+    """Whether search puts a passage below the very heading first."""
+    best = [hit.passage for hit in _found(desk, asked.question, "hybrid")]
+    return [(p.document_id, heading_of(p)) for p in best] == [(asked.document_id, asked.heading)]
 
 
 def _found(desk: AnswerDesk, text: str, mode: Mode) -> list[Hit]:

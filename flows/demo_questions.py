@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from flows.errors import NothingToAsk
 from retrieval.documents import Passage
 
-__all__ = ["HeadingQuestion", "first_questions", "follow_ups", "foreign_question", "phrase"]
+__all__ = ["HeadingQuestion", "first_questions", "follow_ups", "foreign_question", "heading_of", "phrase"]
 
 FOREIGN = (
     "Which wine suits roast pheasant?",
@@ -83,7 +83,7 @@ def first_questions(passages: Sequence[Passage]) -> list[HeadingQuestion]:
 
     Raises NothingToAsk if no heading, nor title, has prose under it.
     """
-    headings = [(_heading(passage), passage) for passage in passages]
+    headings = [(heading_of(passage), passage) for passage in passages]
     met = Counter({heading: len({p.document_id for h, p in headings if h == heading}) for heading, _ in headings})
     fit = [
         (*_order(heading, passage), passage)
@@ -96,21 +96,23 @@ def first_questions(passages: Sequence[Passage]) -> list[HeadingQuestion]:
             remedy="Take a folder with headings and sentences, or ask something yourself: groundskeeper ask QUESTION.",
         )
     fit.sort(key=lambda found: found[:-1])
-    return [HeadingQuestion(phrase(_heading(p)), _heading(p), p.document_id, p.uri) for *_, p in fit]
+    return [HeadingQuestion(phrase(heading_of(p)), heading_of(p), p.document_id, p.uri) for *_, p in fit]
 
 
 def follow_ups(passages: Sequence[Passage], asked: HeadingQuestion) -> list[HeadingQuestion]:
     """Questions about another part of the same document that make sense only after `asked`; never empty."""
     own = [passage for passage in passages if passage.document_id == asked.document_id]
     others = {
-        _heading(passage): passage
+        heading_of(passage): passage
         for passage in sorted(own, key=lambda passage: passage.start, reverse=True)
-        if _heading(passage) != asked.heading and _prose_words(passage.text) >= _MIN_PROSE_WORDS
+        if heading_of(passage) != asked.heading and _prose_words(passage.text) >= _MIN_PROSE_WORDS
     }
     questions = [
         HeadingQuestion(_phrase_there(heading), heading, passage.document_id, passage.uri)
         for heading, passage in sorted(others.items(), key=lambda item: item[1].start)
-        if _says_something(heading, least=1) and heading.split()[0].lower() not in _QUESTION_WORDS
+        if heading != passage.title
+        and _says_something(heading, least=1)
+        and heading.split()[0].lower() not in _QUESTION_WORDS
     ]
     return [*questions, HeadingQuestion("What else should I know about it?", "", asked.document_id, asked.uri)]
 
@@ -164,7 +166,8 @@ def _clear(heading: str, title: str) -> bool:
     return names_subject and (words[0].lower() not in _VERBS or len(words) > 2)
 
 
-def _heading(passage: Passage) -> str:
+def heading_of(passage: Passage) -> str:
+    """The innermost heading above the passage, else the title."""
     return passage.heading_path[-1] if passage.heading_path else passage.title
 
 
