@@ -22,7 +22,7 @@ format: $(READY) ## Bring the code into the project's format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 lint: $(READY) ## Format, lint and import contracts
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-logo
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports
 
 types: $(READY) ## mypy, strict on the packages
 	@$(BIN)/mypy
