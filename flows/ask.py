@@ -23,7 +23,11 @@ def ask_question(settings: Settings, question: str, history: Path | None, consol
     turns = read_history(history) if history else ()
     with open_assistant(settings, console.note) as desk:
         answer = desk.assistant.answer(
-            question, history=turns, seed=settings.seed, on_text=lambda piece: console.say(piece, end="")
+            question,
+            history=turns,
+            seed=settings.seed,
+            on_text=lambda piece: console.say(piece, end=""),
+            on_stage=console.stage,
         )
     console.show(answer.model_dump(mode="json"), f"\n\n{evidence(answer)}")
     return answer

@@ -26,14 +26,11 @@ app = typer.Typer(
     name="groundskeeper",
     help="Keeps a support assistant true and well-mannered: answers that cite your documents, and say when they do not "
     "know. Exit codes: 0 done, 1 the thing asked about is not so, 2 you can mend it.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-evaluate = typer.Typer(
-    help="Measure: metrics with 95% intervals and counts.", no_args_is_help=True, rich_markup_mode=None
-)
+evaluate = typer.Typer(help="Measure, with 95% intervals and counts.", rich_markup_mode=None)
 app.add_typer(evaluate, name="evaluate")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output; all else on standard error.")]
@@ -51,7 +48,7 @@ def demo(
     json: Json = False,
     home: Home = None,
 ) -> None:
-    """The main job once: refresh the index, then three questions (a cited answer, a follow-up, a refusal)."""
+    """The main job once. Refreshes the index from one folder, then asks a question, a follow-up and a foreign one."""
     with command(json) as console:
         from flows.demo import run_demo
         from flows.settings import load_settings
@@ -73,7 +70,7 @@ def refresh(
     json: Json = False,
     home: Home = None,
 ) -> None:
-    """One refresh of the index: what changed in the sources is read, encoded and served as a new generation."""
+    """Bring the index up to date. What changed in the sources is read, encoded and served as a new generation."""
     with command(json) as console:
         from flows.refresh_index import as_text, refresh_index
         from flows.settings import load_settings
@@ -98,7 +95,7 @@ def search(
     json: Json = False,
     home: Home = None,
 ) -> None:
-    """The passages that fit a query best, with document and position."""
+    """Find passages. Those that fit a query best are shown with document and position."""
     with command(json) as console:
         from flows.search_index import as_json, as_text, search_index
         from flows.settings import load_settings
@@ -120,7 +117,7 @@ def ask(
     json: Json = False,
     home: Home = None,
 ) -> None:
-    """One answer from the documents with its citations, or a refusal that says why."""
+    """Answer a question. From the documents, with citations; or a refusal that says why."""
     with command(json) as console:
         from flows.ask import ask_question
         from flows.settings import load_settings
@@ -139,7 +136,7 @@ def evaluate_retrieval(
     json: Json = False,
     home: Home = None,
 ) -> None:
-    """Does search bring the document that answers the question? hit@1, 5, 10 and MRR by document."""
+    """Measure search. Does it bring the document that answers the question? hit@1, 5, 10 and MRR by document."""
     with command(json) as console:
         from flows.evaluate import evaluate_search
         from flows.settings import load_settings
@@ -150,7 +147,7 @@ def evaluate_retrieval(
 
 @app.command()
 def doctor(json: Json = False, home: Home = None) -> None:
-    """Is everything in place? Versions, models, index, disk; for what is not, how to mend it."""
+    """Check the installation. Versions, models, index, disk; and for what is wrong, how to mend it."""
     with command(json) as console:
         from flows.doctor import examine
         from flows.settings import load_settings
@@ -161,7 +158,7 @@ def doctor(json: Json = False, home: Home = None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     _quiet_libraries()
     try:
         code = app(given, prog_name="groundskeeper", standalone_mode=False)

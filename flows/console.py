@@ -23,6 +23,7 @@ from serving.interface.errors import GroundskeeperError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+    from rich.status import Status
 
 __all__ = ["Console", "command", "show_error"]
 
@@ -54,12 +55,14 @@ def show_error(kind: str, message: str, remedy: str, as_json: bool) -> None:
 
 
 class Console:
-    """The mouth of one command. A progress bar appears on a terminal only."""
+    """The mouth of one command. Bars and stages appear on a terminal only."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self._bar: Progress | None = None
         self._stages: dict[str, TaskID] = {}
+        self._status: Status | None = None
+        self._midline = False
 
     def show(self, document: Mapping[str, Any], text: str, *, code: int = DONE) -> None:
         """The result; ends the command with `code` when that is not 0."""
@@ -76,6 +79,7 @@ class Console:
         self.close()
         if not self.as_json:
             typer.echo(text + end, nl=False)
+            self._midline = not end.endswith("\n")
 
     def note(self, text: str) -> None:
         """Something by the way, on standard error."""
@@ -91,11 +95,23 @@ class Console:
             self._stages[stage] = bar.add_task(stage, total=total)
         bar.update(self._stages[stage], completed=done, total=total)
 
+    def stage(self, name: str) -> None:
+        """What is being done now, of which nobody knows how long it takes; drawn on a terminal, silent elsewhere."""
+        self.close()
+        if sys.stderr.isatty() and not self._midline:  # drawing would take the begun line away
+            from rich import console
+
+            self._status = console.Console(stderr=True).status(f"{name} ...")
+            self._status.start()
+
     def close(self) -> None:
-        """Takes the progress bar away, so that nothing is printed through it."""
+        """Takes bar and stage away, so that nothing is printed through them."""
         if self._bar is not None:
             self._bar.stop()
             self._bar, self._stages = None, {}
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
 
     def _open_bar(self) -> Progress:
         from rich import console, progress

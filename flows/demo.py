@@ -9,8 +9,9 @@ folder's own headings (`flows.demo_questions`). Works for any folder with headin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flows import answers
@@ -85,7 +86,7 @@ def run_demo(settings: Settings, given: str, console: Console, *, with_flow: boo
     console.say(_introduced(source, refreshed))
     with open_assistant(settings, console.note) as desk:
         asked = []
-        for answer in _conversation(desk, source, settings.seed):
+        for answer in _conversation(desk, source, settings.seed, console.stage):
             console.say(answer.as_text())
             asked.append(answer)
     return DemoResult(refreshed, tuple(asked))
@@ -122,24 +123,26 @@ def _introduced(source: FolderSource, refreshed: dict[str, Any]) -> str:
     return f"Source {source.name} ({source.root}), {how}.\n{as_text(refreshed)}"
 
 
-def _conversation(desk: AnswerDesk, source: FolderSource, seed: int) -> Iterator[DemoAnswer]:
+def _conversation(
+    desk: AnswerDesk, source: FolderSource, seed: int, on_stage: Callable[[str], None]
+) -> Iterator[DemoAnswer]:
     """The three questions, asked one after the other; the second with the first as its conversation."""
     from serving.interface.turns import Turn
 
-    ask, evidence = desk.assistant.answer, Evidence(desk.archive, source)
+    ask, evidence = partial(desk.assistant.answer, seed=seed, on_stage=on_stage), Evidence(desk.archive, source)
     passages = _passages(desk, source)
     first = _first(desk, passages)
-    answer = ask(first.question, seed=seed)
+    answer = ask(first.question)
     yield DemoAnswer("A question the documents answer", first.question, answer, unmet_by_answer(answer, evidence))
 
     history = [Turn(role="user", content=first.question), Turn(role="assistant", content=answer.text)]
     second = _second(desk, passages, first).question
-    answer = ask(second, history=history, seed=seed)
+    answer = ask(second, history=history)
     unmet = unmet_by_follow_up(answer, second, history, evidence)
     yield DemoAnswer("A follow-up that leans on the conversation", second, answer, unmet)
 
     third = foreign_question(lambda question: bool(_found(desk, question, "bm25")))
-    answer = ask(third, seed=seed)
+    answer = ask(third)
     yield DemoAnswer("A question the documents do not answer", third, answer, unmet_by_refusal(answer))
 
 

@@ -4,7 +4,7 @@ A setting comes from, first found wins: the command line, the environment (`GROU
 `groundskeeper.toml` in the working folder (`top_k = 5`), the default below. Sources are tables of the file:
 
     [[sources]]
-    name = "handbook"           # unique; no `:` and no `/`
+    name = "handbook"           # unique; no `:`, `/` or `=`
     path = "../handbook/docs"   # relative to the working folder
     trust = "official"          # or "community", "unreviewed"
 """
@@ -34,7 +34,7 @@ class SourceSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[^:/\s][^:/]*$", description="Unique name; part of every document id.")
+    name: str = Field(pattern=r"^[^:/=\s][^:/=]*$", description="Unique name; part of every document id.")
     path: Path = Field(description="The folder.")
     trust: Trust = Field("official", description="How far you vouch for it: official, community or unreviewed.")
 

@@ -59,9 +59,9 @@ def _given_source(text: str, settings: Settings) -> FolderSource:
 def _source(name: str, path: Path, trust: Trust, settings: Settings) -> FolderSource:
     from retrieval.sources.folder import FolderSource
 
-    if not name.strip() or not str(path).strip() or set(":/") & set(name):
+    if not name.strip() or not str(path).strip() or set(":/=") & set(name):
         raise SourceUnnamed(
-            f"A source cannot be called {name!r} (folder {path}): names are not empty and hold no `:` and no `/`.",
+            f"A source cannot be called {name!r} (folder {path}): names are not empty and hold no `:`, `/` or `=`.",
             remedy="Give it a name of its own: NAME=PATH.",
         )
     return FolderSource(name, path, trust, settings.max_document_mib * _MIB)
