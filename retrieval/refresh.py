@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from retrieval.encoding import DenseEncoder
     from retrieval.sources.folder import FolderSource
-    from retrieval.survey import TextSplitter
+    from retrieval.survey import Skipped, TextSplitter
 
 __all__ = ["Progress", "RefreshResult", "build_generation", "refresh"]
 
@@ -55,14 +55,14 @@ class RefreshResult:
     encoder_calls: int
     """Texts sent to the embedder: exactly those never seen before."""
     seconds: float
-    skipped: tuple[tuple[str, str], ...]
-    """(uri, reason) of files that could not be read; they keep their last good passages."""
+    skipped: tuple[Skipped, ...]
+    """Files that could not be read, with reason and remedy; they keep their last good passages."""
     warnings: tuple[str, ...]
     planned: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """JSON-compatible, with the field names as keys."""
-        return asdict(self) | {"skipped": [{"uri": uri, "reason": reason} for uri, reason in self.skipped]}
+        return asdict(self) | {"skipped": [skipped._asdict() for skipped in self.skipped]}
 
 
 def refresh(

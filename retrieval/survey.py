@@ -3,7 +3,7 @@
     survey = survey_sources(sources, base, archive=texts, splitter=splitter)
 
 A file whose bytes, parser and trust are those of the catalogue is not parsed again. A file that cannot be
-read keeps its last good passages. Nothing is written. With `resplit`, every document of the index is split
+read, parsed or split keeps its last good passages and is named. Nothing is written. With `resplit`, every document of the index is split
 anew, from its file or from its stored text (the way to another embedder, splitter or layout).
 """
 
@@ -12,12 +12,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from retrieval.catalogue import Catalogue, DocumentEntry, SourceEntry, describe
 from retrieval.errors import SourceNameTaken, UnreadableDocument
 from retrieval.parsing import PARSER_VERSION, parse
 from retrieval.sources.folder import list_files, read_file
+from serving.interface.errors import GroundskeeperError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from retrieval.documents import Document, Passage
     from retrieval.sources.folder import FolderSource, SourceFile
 
-__all__ = ["Survey", "TextSplitter", "check_names", "survey_sources"]
+__all__ = ["Skipped", "Survey", "TextSplitter", "check_names", "survey_sources"]
 
 
 class TextSplitter(Protocol):
@@ -37,6 +38,14 @@ class TextSplitter(Protocol):
     def split(self, document: Document) -> list[Passage]: ...
 
 
+class Skipped(NamedTuple):
+    """A file that a refresh went on without, and what to do about it."""
+
+    uri: str
+    reason: str
+    remedy: str
+
+
 @dataclass(frozen=True)
 class Survey:
     """The catalogue to come, and the contents that are new in it."""
@@ -46,8 +55,8 @@ class Survey:
     """By id: all passages of the documents that were split in this survey."""
     texts: dict[str, str]
     """By sha256: texts of the documents that were parsed in this survey."""
-    skipped: tuple[tuple[str, str], ...]
-    """(uri, reason) of each file that could not be read."""
+    skipped: tuple[Skipped, ...]
+    """Files that could not be read, parsed or split, in the order they were met."""
     warnings: tuple[str, ...]
 
 
@@ -58,7 +67,7 @@ class _Collected:
     entries: dict[str, DocumentEntry] = field(default_factory=dict)
     passages: dict[str, Passage] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
+    skipped: dict[str, Skipped] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -92,7 +101,7 @@ def survey_sources(
         ),
         passages=collected.passages,
         texts=collected.texts,
-        skipped=tuple(collected.skipped),
+        skipped=tuple(collected.skipped.values()),
         warnings=tuple(collected.warnings),
     )
 
@@ -140,7 +149,7 @@ class _Walk:
             else:
                 self._take(parse(source, file, content))
         except UnreadableDocument as error:
-            self.collected.skipped.append((uri, str(error)))
+            self._skip(uri, error)
             if known is not None:
                 self._keep(known)
 
@@ -155,17 +164,36 @@ class _Walk:
         self.collected.texts[entry.text_hash] = document.text
 
     def _keep(self, entry: DocumentEntry) -> None:
-        if self.resplit:
-            self._split(entry.document(self.stored_text(entry)), entry.parser)
-        else:
+        if not self.resplit:
             self.collected.entries[entry.id] = entry
+            return
+        try:
+            self._split(entry.document(self.stored_text(entry)), entry.parser)
+        except UnreadableDocument as error:  # there is nothing to keep: its passages are of another schema
+            self._skip(entry.uri, error)
+
+    def _skip(self, uri: str, error: UnreadableDocument) -> None:
+        self.collected.skipped.setdefault(uri, Skipped(uri, str(error), error.remedy))
 
     def _split(self, document: Document, parser: str) -> DocumentEntry:
-        passages = self.splitter.split(document)
+        passages = _passages(self.splitter, document)
         entry = describe(document, passages, parser)
         self.collected.entries[document.id] = entry
         self.collected.passages.update((passage.id, passage) for passage in passages)
         return entry
+
+
+def _passages(splitter: TextSplitter, document: Document) -> list[Passage]:
+    """The document split. What a splitter raises on one odd page must not block a whole source."""
+    try:
+        return splitter.split(document)
+    except (GroundskeeperError, OSError, MemoryError):
+        raise
+    except Exception as cause:  # foreign code, on text that nobody foresaw
+        raise UnreadableDocument(
+            f"{document.uri} cannot be split into passages: {cause or type(cause).__name__}.",
+            remedy="Move the file out of the source or simplify it, and report the page as an error of the splitter.",
+        ) from cause
 
 
 def _is_current(entry: DocumentEntry, source: FolderSource, content: bytes) -> bool:

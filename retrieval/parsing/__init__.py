@@ -3,8 +3,8 @@
     document = parse(source, file, read_file(source, file))
 
 Text formats keep their decoded text exactly. The other formats are extracted to Markdown once; that text is
-then the stored text, which offsets count in. Foreign parsers run in `_parsed` alone: what they log, warn
-of or raise on broken files becomes one UnreadableDocument.
+then the stored text, which offsets count in. Foreign parsers run in `_parsed` alone, titles included: what
+they log, warn of or raise on broken files becomes one UnreadableDocument.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from retrieval.sources.folder import FolderSource, SourceFile
 
 __all__ = ["PARSER_VERSION", "parse"]
 
-PARSER_VERSION = "1"
+PARSER_VERSION = "2"
 """Raised by hand whenever the same bytes would give another text or title; part of the index schema."""
 
 
@@ -39,24 +39,26 @@ def parse(source: FolderSource, file: SourceFile, content: bytes) -> Document:
     Raises UnreadableDocument, with the parser's own error as its cause.
     """
     uri = f"{source.name}/{file.path}"
-    extracted = _parsed(file.path, content)
+    extracted, title = _parsed(file.path, uri, content)
     return Document(
         id=f"{source.name}:{file.path}",
         source=source.name,
         uri=uri,
-        title=title_of(extracted, uri),
+        title=title,
         text=extracted.text,
         content_hash=hashlib.sha256(content).hexdigest(),
         trust=source.trust,
     )
 
 
-def _parsed(path: str, content: bytes) -> Extracted:
+def _parsed(path: str, uri: str, content: bytes) -> tuple[Extracted, str]:
+    """What the file holds, and its title."""
     suffix = PurePosixPath(path).suffix.lower()
     extract = _EXTRACTORS.get(suffix)
     try:
         with _quiet():
-            return _storable(extract(content)) if extract else Extracted(decode(content))
+            extracted = _cleaned(extract(content)) if extract else Extracted(decode(content))
+            return extracted, _storable(title_of(extracted, uri))
     except NotText as cause:
         raise UnreadableDocument(
             f"{path} {cause}.",
@@ -78,10 +80,13 @@ _EXTRACTORS: dict[str, Callable[[bytes], Extracted]] = {
 }
 
 
-def _storable(extracted: Extracted) -> Extracted:
+def _cleaned(extracted: Extracted) -> Extracted:
+    return Extracted(_storable(extracted.text), extracted.title)
+
+
+def _storable(text: str) -> str:
     """Half surrogates and NULs, which damaged files yield, cannot be stored as UTF-8 everywhere."""
-    text = extracted.text.replace("\0", "").encode("utf-16-le", "surrogatepass")
-    return Extracted(text.decode("utf-16-le", "replace"), extracted.title)
+    return text.replace("\0", "").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 @contextmanager

@@ -60,6 +60,8 @@ def _strictly(content: bytes, encoding: str) -> str:
 
 
 def _checked(text: str) -> str:
+    if "\0" in text:
+        raise NotText("holds NUL characters: it is binary")
     controls = len(_CONTROLS.findall(text))
     if controls > _MAX_CONTROLS * len(text):
         raise NotText("is mostly control characters: it is binary")

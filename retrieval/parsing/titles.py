@@ -25,14 +25,15 @@ def title_of(extracted: Extracted, uri: str) -> str:
 
 
 def _title_in_front_matter(text: str) -> str | None:
+    """A `title` that is a string; every scalar is one here, so that no odd date or number can fail."""
     import yaml
 
     try:
-        fields = yaml.safe_load(front_matter(text) or "")
-    except yaml.YAMLError:  # not ours to mend, and the page has other names
+        fields = yaml.load(front_matter(text) or "", Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError):  # not ours to mend, and the page has other names
         return None
     title = fields.get("title") if isinstance(fields, dict) else None
-    return str(title).strip() if title else None
+    return title.strip() if isinstance(title, str) else None
 
 
 def _readable(uri: str) -> str:

@@ -87,6 +87,8 @@ def test_older_encodings_are_told_by_their_letters(encoding: str, text: str) -> 
         (bytes(range(1, 32)) * 10, "control characters"),
         (hashlib.sha512(b"noise").digest() * 9, "encoding that cannot be told|control characters|decode as such"),
         (codecs.BOM_UTF16_LE + b"\x00\xd8a", "utf-16-le"),
+        (codecs.BOM_UTF8 + b"many words " * 99 + b"\0", "NUL"),
+        ("one \0".encode("utf-16"), "NUL"),
     ],
 )
 def test_binary_named_md_is_unreadable_with_reason_and_remedy(content: bytes, says: str) -> None:
@@ -126,6 +128,29 @@ def test_an_empty_file_is_an_empty_document() -> None:
 )
 def test_the_title_comes_from_the_best_place_there_is(path: str, content: str, title: str) -> None:
     assert _parse(path, content).title == title
+
+
+_EXPLODING = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("matter", "title"),
+    [
+        ("title: x\ndate: 2024-02-30", "x"),
+        ("title: x\nid: 0x_", "x"),
+        (f"title: x\nid: {'9' * 5000}", "x"),
+        ("title: 2024", "2024"),
+        ("[" * 3000, "Heading"),
+        ("title: [a, list]", "Heading"),
+        (f"{_EXPLODING}title: *a8", "Heading"),
+        ('title: "\\ud800half\\0"', "\ufffdhalf"),
+    ],
+    ids=["no such day", "no such number", "long number", "number", "deep", "list", "exploding", "half a surrogate"],
+)
+def test_odd_front_matter_costs_no_page(matter: str, title: str) -> None:
+    document = _parse("a.md", f"---\n{matter}\n---\n# Heading\n\nbody")
+    assert document.title == title
+    assert document.title.encode()
 
 
 # HTML

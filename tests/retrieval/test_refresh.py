@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import retrieval.refresh
+from retrieval.documents import Document, Passage
 from retrieval.errors import (
     DiskFull,
     EncoderFailed,
@@ -194,7 +195,7 @@ def test_a_document_that_became_unreadable_keeps_its_last_good_passages(house: H
     before = house.points()
     (house.docs / "a.md").write_bytes(b"\0\1\2\xff binary")
     result = house.refresh()
-    assert [uri for uri, _ in result.skipped] == ["docs/a.md"]
+    assert [uri for uri, _, _ in result.skipped] == ["docs/a.md"]
     assert (result.generation, house.points()) == (1, before)
     house.write("a.md", "# Apples\n\nred\n\ngreen")
     assert house.refresh().skipped == ()
@@ -205,10 +206,38 @@ def test_a_new_unreadable_document_is_only_named(house: House):
     house.write("c.md", "cherries")
     result = house.refresh()
     assert result.documents["added"] == 1
-    ((uri, reason),) = result.skipped
+    ((uri, reason, remedy),) = result.skipped
     assert uri == "docs/new.md"
     assert reason
-    assert json.loads(json.dumps(result.as_json()))["skipped"] == [{"uri": uri, "reason": reason}]
+    assert "UTF-8" in remedy
+    assert json.loads(json.dumps(result.as_json()))["skipped"] == [{"uri": uri, "reason": reason, "remedy": remedy}]
+
+
+class _Choking(ParagraphSplitter):
+    def split(self, document: Document) -> list[Passage]:
+        if "choke" in document.text:
+            raise AssertionError("the splitter dropped or changed text")
+        return super().split(document)
+
+
+def test_a_page_that_cannot_be_split_is_named_and_blocks_no_other(house: House):
+    house.splitter = _Choking()
+    house.write("a.md", "choke")
+    house.write("c.md", "cherries")
+    before = {key: point for key, point in house.points().items() if point.passage.uri == "docs/a.md"}
+    result = house.refresh()
+    assert [(uri, "cannot be split" in reason) for uri, reason, _ in result.skipped] == [("docs/a.md", True)]
+    assert result.documents["added"] == 1
+    assert before.items() <= house.points().items()
+
+
+def test_a_page_that_another_splitter_cannot_split_leaves_the_index_by_name(house: House):
+    house.write("a.md", "choke")
+    house.refresh()
+    house.splitter = _Choking("another")
+    result = house.refresh()
+    assert [uri for uri, _, _ in result.skipped] == ["docs/a.md"]
+    assert {p.passage.uri for p in house.points().values()} == {"docs/b.md"}
 
 
 # Plans
@@ -265,7 +294,7 @@ def test_a_document_unreadable_at_a_rebuild_is_split_from_its_stored_text(house:
     (house.docs / "a.md").write_bytes(b"\0\1\2\xff binary")
     house.splitter = ParagraphSplitter("lines", "\n")
     result = house.refresh()
-    assert [uri for uri, _ in result.skipped] == ["docs/a.md"]
+    assert [uri for uri, _, _ in result.skipped] == ["docs/a.md"]
     assert {"red", "green"} <= {p.passage.text for p in house.points().values()}
 
 
