@@ -77,6 +77,7 @@ def find_changes(
     texts_root: Path,
     embedder: str,
     splitter: TextSplitter,
+    excluded: Sequence[Path] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Changes:
     """Survey the sources and plan; writes nothing. Raises SourceMissing, SourceNameTaken, IndexDamaged."""
@@ -86,6 +87,7 @@ def find_changes(
         base.catalogue,
         stored_text=partial(_stored_text, texts_root),
         splitter=splitter,
+        excluded=excluded,
         resplit=base.manifest is not None and base.manifest.schema_parts != schema,
         progress=progress,
     )

@@ -72,12 +72,14 @@ def refresh(
     texts_root: Path,
     encoder: DenseEncoder,
     splitter: TextSplitter,
+    excluded: Sequence[Path] = (),
     plan_only: bool = False,
     progress: Progress = lambda stage, done, total: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> RefreshResult:
     """Bring the index up to date with these sources; other sources of the index stay untouched.
 
+    What lies below `index_root`, `texts_root` or a folder of `excluded` is no document of any source.
     With `plan_only` nothing is written and the result says what would happen. Raises SourceMissing,
     SourceNameTaken, IndexBusy, EncoderFailed, DiskFull or IndexDamaged; the old generation then serves on.
     """
@@ -90,6 +92,7 @@ def refresh(
             texts_root=texts_root,
             embedder=encoder.digest,
             splitter=splitter,
+            excluded=(index_root, texts_root, *excluded),
             progress=partial(progress, "read"),
         )
         generation, calls = base.manifest.number if base.manifest else None, 0

@@ -3,8 +3,9 @@
     survey = survey_sources(sources, base, archive=texts, splitter=splitter)
 
 A file whose bytes, parser and trust are those of the catalogue is not parsed again. A file that cannot be
-read, parsed or split keeps its last good passages and is named. Nothing is written. With `resplit`, every document of the index is split
-anew, from its file or from its stored text (the way to another embedder, splitter or layout).
+read, parsed or split keeps its last good passages and is named. Nothing is written. With `resplit`, every
+document of the index is split anew, from its file or from its stored text (the way to another embedder,
+splitter or layout).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from retrieval.catalogue import Catalogue, DocumentEntry, SourceEntry, describe
 from retrieval.errors import SourceNameTaken, UnreadableDocument
 from retrieval.parsing import PARSER_VERSION, parse
 from retrieval.sources.folder import list_files, read_file
+from retrieval.sources.names import unescaped
 from serving.interface.errors import GroundskeeperError
 
 if TYPE_CHECKING:
@@ -77,16 +79,18 @@ def survey_sources(
     *,
     stored_text: Callable[[DocumentEntry], str],
     splitter: TextSplitter,
+    excluded: Sequence[Path] = (),
     resplit: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Survey:
     """Compare every file of the sources with `base`; sources of the index that are not named stay.
 
-    `stored_text` gives the archived text of a catalogued document; `progress(done, total)` counts files.
+    `stored_text` gives the archived text of a catalogued document; nothing below the folders `excluded` is
+    a document; `progress(done, total)` counts files.
     Raises SourceMissing and SourceNameTaken before any file is read.
     """
     warnings = check_names(sources, base)
-    listed = [(source, file) for source in sources for file in list_files(source)]
+    listed = [(source, file) for source in sources for file in list_files(source, excluded)]
     collected = _Collected(warnings=warnings + _emptied(sources, listed, base))
     walk = _Walk(base, stored_text, splitter, resplit, collected)
     for done, (source, file) in enumerate(listed):
@@ -109,22 +113,28 @@ def survey_sources(
 def check_names(sources: Sequence[FolderSource], base: Catalogue) -> list[str]:
     """Raise SourceNameTaken if a name stands for two folders; return a warning for each that moved.
 
-    A recorded root that is gone has moved; one that is still there is another folder.
+    A recorded root that is gone has moved; one that is still there, under a path that leads elsewhere, is
+    another folder. A root that is a link stays the same root when the link is switched.
     """
-    roots = {entry.name: Path(entry.root) for entry in base.sources}
+    recorded = {entry.name: entry.root for entry in base.sources}
     warnings, seen = [], set()
     for source in sources:
-        before, now = roots.get(source.name), source.root.resolve()
-        if source.name in seen or (before not in (None, now) and before is not None and before.is_dir()):
+        before = recorded.get(source.name, source.shown_root)
+        moved = before != source.shown_root and not _are_one_folder(Path(unescaped(before)), source.root)
+        if source.name in seen or (moved and Path(unescaped(before)).is_dir()):
             raise SourceNameTaken(
-                f"The name '{source.name}' stands for {before if source.name not in seen else 'another folder'} "
-                f"already; refreshing it from {now} would remove those documents.",
-                remedy=f"Give this folder a name of its own, e.g. {source.name}-2={source.root}.",
+                f"The name '{source.name}' stands for {'another folder' if source.name in seen else before} "
+                f"already; refreshing it from {source.shown_root} would remove those documents.",
+                remedy=f"Give this folder a name of its own, e.g. {source.name}-2={source.shown_root}.",
             )
-        if before not in (None, now):
-            warnings.append(f"Source '{source.name}' has moved from {before} to {now}.")
+        if moved:
+            warnings.append(f"Source '{source.name}' has moved from {before} to {source.shown_root}.")
         seen.add(source.name)
     return warnings
+
+
+def _are_one_folder(one: Path, other: Path) -> bool:
+    return one.is_dir() and other.is_dir() and one.samefile(other)
 
 
 @dataclass
@@ -221,5 +231,5 @@ def _emptied(
 
 def _sources(sources: Sequence[FolderSource], base: Catalogue) -> tuple[SourceEntry, ...]:
     roots = {entry.name: entry.root for entry in base.sources}
-    roots |= {source.name: str(source.root.resolve()) for source in sources}
+    roots |= {source.name: source.shown_root for source in sources}
     return tuple(SourceEntry(name=name, root=roots[name]) for name in sorted(roots))

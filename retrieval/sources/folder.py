@@ -5,7 +5,8 @@
         content = read_file(source, file)
 
 The listing depends on the folder's contents alone: sorted by path, hidden names left out, and symbolic
-links followed only to what lies inside the root. What cannot be listed raises: a folder that were
+links followed only to what lies inside the root. The program's own state is no source: callers exclude it.
+What cannot be listed raises: a folder that were
 silently passed over would look like a deletion of everything in it.
 """
 
@@ -13,12 +14,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.documents import Trust
 from retrieval.errors import SourceMissing, UnreadableDocument
+from retrieval.sources.names import escaped, printable
 
 __all__ = ["SUFFIXES", "FolderSource", "SourceFile", "list_files", "read_file"]
 
@@ -32,7 +34,8 @@ _MIB = 1024 * 1024
 class FolderSource:
     """A folder of documents.
 
-    `name` is unique among the sources and holds no `:` or `/`, since document ids are `<name>:<path>`.
+    `name` is unique among the sources and holds no `:` or `/`, since document ids are `<name>:<path>`;
+    bytes in it that are not UTF-8 become `\\xNN`.
     `max_bytes` is the largest file that is read, in bytes.
     """
 
@@ -41,31 +44,61 @@ class FolderSource:
     trust: Trust = "official"
     max_bytes: int = 32 * _MIB
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", printable(self.name))
+
+    @property
+    def shown_root(self) -> str:
+        """The absolute path of the root, links in it kept, as it can be printed and stored."""
+        return escaped(os.path.abspath(self.root))  # noqa: PTH100 (`resolve` would follow links)
+
 
 @dataclass(frozen=True)
 class SourceFile:
     """One file of a source: `path` is relative to the root, posix, spelled as on disk."""
 
     path: str
-    """Bytes of a name that are not UTF-8 appear as `\\xNN`, so that every path can be printed and stored."""
+    """Bytes that are not UTF-8 appear as `\\xNN` and a backslash is doubled: every path can be printed and stored."""
     absolute: Path
 
 
-def list_files(source: FolderSource) -> list[SourceFile]:
+def list_files(source: FolderSource, excluded: Sequence[Path] = ()) -> list[SourceFile]:
     """All documents of the source, sorted by path; an existing empty root yields an empty list.
 
-    Raises SourceMissing if the root, or a folder in it, does not exist or may not be listed.
+    `excluded` are folders whose contents are no documents, wherever a link to them stands; one that holds
+    the root itself does not count. Raises SourceMissing if the root, or a folder in it, does not exist or may
+    not be listed.
     """
     root = source.root
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
         raise SourceMissing(
-            f"The root of source '{source.name}' {what}: {root}. Nothing was changed.",
-            remedy="Correct the path of the source, or remove the source from the settings.",
+            f"The root of source '{source.name}' {what}: {source.shown_root}. Nothing was changed.",
+            remedy=_MISSING,
         )
     real_root = root.resolve()
-    files = (_source_file(path, root) for path in _walk(source, root, real_root, (real_root,)))
+    resolved = (folder.resolve() for folder in excluded)
+    bounds = _Bounds(real_root, tuple(folder for folder in resolved if not real_root.is_relative_to(folder)))
+    files = (_source_file(path, root) for path in _walk(source, root, bounds, (real_root,)))
     return sorted(files, key=lambda file: file.path)
+
+
+_MISSING = (
+    "Correct the path, or name only the other sources. Documents of a source that is not refreshed stay in the index; "
+    "to remove them, refresh an empty folder in its place, or delete the file CURRENT in the index folder and "
+    "refresh the sources that are to stay (nothing is encoded again)."
+)
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """Where a walk may go, both in real paths: below the root, and into none of the excluded folders."""
+
+    root: Path
+    excluded: tuple[Path, ...]
+
+    def hold(self, real: Path) -> bool:
+        return real.is_relative_to(self.root) and not any(real.is_relative_to(folder) for folder in self.excluded)
 
 
 def read_file(source: FolderSource, file: SourceFile) -> bytes:
@@ -101,7 +134,7 @@ def _regular_size(file: SourceFile) -> int:
 
 
 def _walk(
-    source: FolderSource, folder: Path, real_root: Path, ancestors: tuple[Path, ...], linked: bool = False
+    source: FolderSource, folder: Path, bounds: _Bounds, ancestors: tuple[Path, ...], linked: bool = False
 ) -> Iterator[Path]:
     """Documents below `folder`. `ancestors` are the real folders above, so that no link runs in circles.
 
@@ -110,12 +143,12 @@ def _walk(
     """
     for entry in _entries(source, folder):
         path = Path(entry.path)
-        if entry.name.startswith((".", "~$")) or not _stays_inside(path, entry, real_root):
+        if entry.name.startswith((".", "~$")) or not _stays_inside(path, entry, bounds):
             continue
         if entry.is_dir():
             real = path.resolve()
-            if real not in ancestors and not (linked and entry.is_symlink()):
-                yield from _walk(source, path, real_root, (*ancestors, real), linked or entry.is_symlink())
+            if real not in ancestors and bounds.hold(real) and not (linked and entry.is_symlink()):
+                yield from _walk(source, path, bounds, (*ancestors, real), linked or entry.is_symlink())
         elif entry.is_file() and path.suffix.lower() in SUFFIXES:
             yield path
 
@@ -126,20 +159,20 @@ def _entries(source: FolderSource, folder: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except OSError as cause:
         raise SourceMissing(
-            f"A folder of source '{source.name}' cannot be listed: {folder} ({cause.strerror}). Nothing was changed.",
+            f"A folder of source '{source.name}' cannot be listed: {escaped(str(folder))} ({cause.strerror}). "
+            "Nothing was changed.",
             remedy="Restore the folder or its permissions, then refresh again.",
         ) from cause
 
 
-def _stays_inside(path: Path, entry: os.DirEntry[str], real_root: Path) -> bool:
+def _stays_inside(path: Path, entry: os.DirEntry[str], bounds: _Bounds) -> bool:
     if not entry.is_symlink():
         return True
     try:
-        return path.resolve(strict=True).is_relative_to(real_root)
+        return bounds.hold(path.resolve(strict=True))
     except (OSError, RuntimeError):  # dangling, or a circle of links
         return False
 
 
 def _source_file(path: Path, root: Path) -> SourceFile:
-    relative = path.relative_to(root).as_posix()
-    return SourceFile(os.fsencode(relative).decode("utf-8", "backslashreplace"), path)
+    return SourceFile(escaped(path.relative_to(root).as_posix()), path)

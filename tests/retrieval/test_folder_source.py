@@ -103,6 +103,25 @@ def test_a_name_that_is_not_utf8_becomes_a_path_that_can_be_stored_and_read(tmp_
     assert read_file(FolderSource("docs", tmp_path), file) == b"x"
 
 
+def test_no_two_files_share_a_path_however_they_are_named(tmp_path: Path) -> None:
+    for name in (os.fsdecode(b"caf\xe9.md"), "caf\\xe9.md"):
+        (tmp_path / name).touch()
+    assert _paths(tmp_path) == ["caf\\\\xe9.md", "caf\\xe9.md"]
+
+
+def test_what_is_excluded_is_left_out_also_when_a_link_leads_there(tmp_path: Path) -> None:
+    _write(tmp_path, "a.md", "var/texts/ab/b.txt", "var/note.md", "docs/c.md")
+    (tmp_path / "docs" / "state").symlink_to(tmp_path / "var" / "texts" / "ab")
+    (tmp_path / "docs" / "b.txt").symlink_to(tmp_path / "var" / "texts" / "ab" / "b.txt")
+    files = list_files(FolderSource("docs", tmp_path), [tmp_path / "var" / "texts", tmp_path / "not" / "there"])
+    assert [file.path for file in files] == ["a.md", "docs/c.md", "var/note.md"]
+
+
+def test_a_root_inside_an_excluded_folder_was_asked_for_and_is_read(tmp_path: Path) -> None:
+    _write(tmp_path, "var/docs/a.md")
+    assert len(list_files(FolderSource("docs", tmp_path / "var" / "docs"), [tmp_path / "var"])) == 1
+
+
 def test_reading_gives_the_bytes_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes(b"\xef\xbb\xbfa\r\nb\x00")
     source = FolderSource("docs", tmp_path)

@@ -188,6 +188,49 @@ def test_a_folder_that_has_moved_keeps_its_name(house: House):
     assert house.refresh(FolderSource("docs", moved)).warnings == ()
 
 
+def test_the_index_never_reads_its_own_state(tmp_path: Path):
+    house = House(tmp_path, docs=tmp_path)
+    house.write("secret.md", "the old secret")
+    house.write("models/README.md", "a model")
+    for _ in range(2):
+        result = house.refresh(excluded=[tmp_path / "models"])
+        assert sum(result.documents.values()) == 1
+    (tmp_path / "secret.md").unlink()
+    house.refresh(excluded=[tmp_path / "models"])
+    assert house.points() == {}
+
+
+def test_a_root_that_is_a_link_keeps_its_name_when_it_is_switched(house: House):
+    current = house.root / "current"
+    for version in ("v1", "v2"):
+        (house.root / version).mkdir()
+        (house.root / version / "a.md").write_text(version)
+    current.symlink_to("v1")
+    house.refresh(FolderSource("linked", current))
+    current.unlink()
+    current.symlink_to("v2")
+    result = house.refresh(FolderSource("linked", current))
+    assert (result.documents["changed"], result.warnings) == (1, ())
+    assert unchanged(house.refresh(FolderSource("linked", house.root / "v2")))  # by another path, the same folder
+
+
+def test_names_that_are_not_utf8_are_indexed_each_for_itself(house: House):
+    root = house.root / os.fsdecode(b"d\xe9cs")
+    root.mkdir()
+    for name in (os.fsdecode(b"caf\xe9.md"), "caf\\xe9.md"):
+        (root / name).write_text(repr(name))
+    source = FolderSource(root.name, root)
+    assert house.refresh(source).documents["added"] == 2
+    assert (unchanged(house.refresh(source)), house.refresh(source).warnings) == (True, ())
+    assert {p.passage.uri for p in house.points().values() if "caf" in p.passage.uri} == {
+        "d\\xe9cs/caf\\xe9.md",
+        "d\\xe9cs/caf\\\\xe9.md",
+    }
+    with pytest.raises(SourceNameTaken) as taken:
+        house.refresh(FolderSource(root.name, house.docs))
+    assert str(taken.value).encode()
+
+
 # Unreadable documents
 
 
