@@ -7,7 +7,7 @@ What was measured about the engine (0.9.0) and shapes this file:
 - Search is exact (m=0): 1 ms dense and sparse over 7,700 passages.
 - Dense vectors compare by dot product: cosine would renormalise them, and what is read back would differ.
 - IDF counts deleted passages until the shard is opened again, and after `optimize()` for good. So nothing
-  here optimises; readers open sealed copies, and `retrieval.apply` rewrites a shard that has seen much churn.
+  here optimises; readers open sealed copies, and `retrieval.write` rewrites a shard that has seen much churn.
 - Its own rank fusion breaks ties at random: `retrieval.search` fuses.
 - Its files are written through memory maps: on a full disk the process dies of SIGBUS. `retrieval.files`
   asks for room first.
@@ -35,7 +35,7 @@ _SPARSE = "bm25"
 _UPSERT_BATCH = 256
 _SCROLL_BATCH = 512
 _SPARE = 16
-"""Extra candidates asked for, so that ties across the limit are cut by id and not by the engine."""
+"""Extra candidates asked for first, so that ties across the limit are cut by id and not by the engine."""
 _DIGITS = 5
 """Scores are 32-bit sums whose last digit depends on the order of summation; ties ignore it."""
 
@@ -127,15 +127,23 @@ class EdgeStore:
             self._shard.close()
 
     def _search(self, vectors: list[Any], using: str, limit: int) -> list[list[Ranked]]:
+        asked = limit + _SPARE
+        rankings = self._best(vectors, using, asked)
+        while any(_may_go_on(ranking, limit, asked) for ranking in rankings):
+            asked *= 2
+            rankings = self._best(vectors, using, asked)
+        return [ranking[:limit] for ranking in rankings]
+
+    def _best(self, vectors: list[Any], using: str, count: int) -> list[list[Ranked]]:
+        """The engine's best `count`; which of several equals are among them is the engine's choice."""
         import qdrant_edge
 
         requests = [
-            qdrant_edge.QueryRequest(limit=limit + _SPARE, query=qdrant_edge.Query.Nearest(vector, using=using))
+            qdrant_edge.QueryRequest(limit=count, query=qdrant_edge.Query.Nearest(vector, using=using))
             for vector in vectors
         ]
         with _translated(self._folder):
-            answers = self._shard.query_batch(qdrant_edge.QueryBatchRequest(requests))
-        return [_ranking(points)[:limit] for points in answers]
+            return [_ranking(points) for points in self._shard.query_batch(qdrant_edge.QueryBatchRequest(requests))]
 
     def _pages(self, *, with_content: bool) -> Iterator[list[Any]]:
         import qdrant_edge
@@ -155,6 +163,11 @@ class EdgeStore:
 def _ranking(points: list[Any]) -> list[Ranked]:
     ranked = (Ranked(str(point.id), round(float(point.score), _DIGITS)) for point in points)
     return sorted(ranked, key=lambda entry: (-entry.score, entry.passage_id))
+
+
+def _may_go_on(ranking: list[Ranked], limit: int, asked: int) -> bool:
+    """Whether passages that were not asked for may equal the one at the limit."""
+    return len(ranking) == asked and ranking[-1].score == ranking[limit - 1].score
 
 
 def _to_engine(point: PassagePoint) -> Any:

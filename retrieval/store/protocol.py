@@ -1,6 +1,6 @@
 """What the index asks of a vector store: keep passages with their two vectors, and rank them.
 
-Every store answers the same contract tests (`tests/retrieval/test_store_contract.py`). Scores: higher is
+Every store answers the same contract tests (`tests/retrieval/store/test_store_contract.py`). Scores: higher is
 better. Ids are passage ids. All methods raise errors of `retrieval.errors` only.
 """
 

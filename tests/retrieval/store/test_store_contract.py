@@ -99,12 +99,29 @@ def test_sparse_search_without_a_common_word_finds_nothing(store: PassageStore):
     assert store.search_sparse([Bm25().query("zebra"), Bm25().query("")], 5) == [[], []]
 
 
-def test_equal_scores_come_by_id_also_where_the_limit_cuts(store: PassageStore):
-    points = [point(f"twin {number}") for number in range(12)]
-    store.upsert(points)
+@pytest.mark.parametrize("twins", [4, 12, 100])
+def test_equal_scores_come_by_id_also_where_the_limit_cuts(store: PassageStore, twins: int):
+    points = [point(f"twin {number}") for number in range(twins)]
+    store.upsert([*points, point("other", NORTH, "word of another length, hence another score")])
     ids = sorted(p.passage.id for p in points)[:5]
-    assert [ranked.passage_id for ranked in store.search_dense([EAST], 5)[0]] == ids
-    assert [ranked.passage_id for ranked in store.search_sparse([Bm25().query("word")], 5)[0]] == ids
+    east, north = store.search_dense([EAST, NORTH], 5)
+    assert [ranked.passage_id for ranked in east][:twins] == ids
+    assert north[0].passage_id == point("other", NORTH).passage.id
+    assert [ranked.passage_id for ranked in store.search_sparse([Bm25().query("word")], 5)[0]][:twins] == ids
+
+
+def test_a_hundred_twins_rank_alike_whatever_order_they_came_in(tmp_path: Path):
+    points = [point(f"twin {number}") for number in range(100)]
+    rankings = []
+    for name, make in STORES.items():
+        lived, scratch = make(tmp_path / f"{name}-lived"), make(tmp_path / f"{name}-scratch")
+        for each in reversed(points):
+            lived.upsert([each])
+        scratch.upsert(points)
+        for opened in (lived, scratch):
+            rankings.append((opened.search_dense([EAST], 20), opened.search_sparse([Bm25().query("word")], 20)))
+            opened.close()
+    assert rankings == rankings[:1] * len(rankings)
 
 
 def test_more_points_than_a_batch_come_back_once_each(store: PassageStore):
