@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from serving.assistant.engine import EngineIdentity, GenerateRequest, ScoreRequest
@@ -86,7 +86,9 @@ class LocalEngine:
         for request in requests:
             longest = max((len(c) for c in request.continuations), default=0)
             self._admit(request.adapter, len(request.prompt) + longest)
-        return [self._log_probabilities(request) for request in requests]
+        with ExitStack() as sessions:  # all at once: an adapter that is unloaded meanwhile finishes them all
+            keys = [sessions.enter_context(self._session(request.adapter)) for request in requests]
+            return [self._log_probabilities(key, request) for key, request in zip(keys, requests, strict=True)]
 
     def load_adapter(self, name: str, folder: Path) -> None:
         """See `Engine.load_adapter`."""
@@ -148,21 +150,20 @@ class LocalEngine:
                 if remaining:
                     logits = self._forward(key, [[token]], past, keep=1)[0, -1]
 
-    def _log_probabilities(self, request: ScoreRequest) -> tuple[float, ...]:
-        with self._session(request.adapter) as key:
-            logits, past = self._read(key, request.prompt)
-            first = logits.log_softmax(-1)
-            # Each continuation but its last token is run; what the last one leads to is not asked.
-            tails = sorted({c[:-1] for c in request.continuations if len(c) > 1})
-            later = self._after_tails(key, tails, past) if tails else None
-            totals = []
-            for continuation in request.continuations:
-                total = float(first[continuation[0]])
-                if later is not None and len(continuation) > 1:
-                    row = later[tails.index(continuation[:-1])]
-                    total += sum(float(row[i, token]) for i, token in enumerate(continuation[1:]))
-                totals.append(total)
-            return tuple(totals)
+    def _log_probabilities(self, key: str | None, request: ScoreRequest) -> tuple[float, ...]:
+        logits, past = self._read(key, request.prompt)
+        first = logits.log_softmax(-1)
+        # Each continuation but its last token is run; what the last one leads to is not asked.
+        tails = sorted({c[:-1] for c in request.continuations if len(c) > 1})
+        later = self._after_tails(key, tails, past) if tails else None
+        totals = []
+        for continuation in request.continuations:
+            total = float(first[continuation[0]])
+            if later is not None and len(continuation) > 1:
+                row = later[tails.index(continuation[:-1])]
+                total += sum(float(row[i, token]) for i, token in enumerate(continuation[1:]))
+            totals.append(total)
+        return tuple(totals)
 
     def _after_tails(self, key: str | None, tails: list[tuple[int, ...]], past: Any) -> Tensor:
         """Log-probabilities [tails, longest tail, vocabulary] of what follows each token of each tail."""

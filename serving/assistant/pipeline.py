@@ -17,11 +17,11 @@ from serving.assistant.asked import Asked
 from serving.assistant.citation import answer_sentences, cite
 from serving.assistant.engine import Engine
 from serving.assistant.errors import CitationUnresolved, QuestionEmpty
-from serving.assistant.library import Library, Query, Shelf
+from serving.assistant.library import Library, Query
 from serving.assistant.prompting import Prompter
 from serving.assistant.query_rewrite import rewrite
 from serving.assistant.refusal import reason_to_refuse
-from serving.assistant.shown import shown
+from serving.assistant.shown import Found, find
 from serving.assistant.trace import Trace
 from serving.interface.behaviours import Behaviour
 from serving.interface.context import build_context
@@ -85,28 +85,28 @@ class Assistant:
         with asked.trace.stage("rewrite"):
             return rewrite(self._prompter, self._modes[Behaviour.QUERY_REWRITE], asked, self._library.terms)
 
-    def _find(self, asked: Asked, query: Query) -> Shelf:
+    def _find(self, asked: Asked, query: Query) -> Found:
         with asked.trace.stage("search"):
-            found = self._library.search(query, self._top_k)
+            found = find(self._library, query, self._top_k)
         with asked.trace.stage("rerank"):
             return found  # the order of hybrid search stands until there is a reranker
 
-    def _judge(self, asked: Asked, query: Query, found: Shelf) -> Reason | None:
+    def _judge(self, asked: Asked, query: Query, found: Found) -> Reason | None:
         with asked.trace.stage("answerable"):
             mode = self._modes[Behaviour.REFUSAL]
             return reason_to_refuse(self._prompter, mode, asked, query, found, self._library)
 
-    def _write(self, asked: Asked, query: Query, found: Shelf) -> tuple[str, list[Citation]]:
+    def _write(self, asked: Asked, query: Query, found: Found) -> tuple[str, list[Citation]]:
         """The text of the supported sentences and their citations, given out as they are ready."""
-        context = build_context(shown(found.hits), self._prompter.count)
-        passages = {hit.passage.id: hit.passage for hit in found.hits}
+        context = build_context(found.passages, self._prompter.count)
+        passages = {hit.passage.id: hit.passage for hit in found.shelf.hits}
         mode = self._modes[Behaviour.CITATION]
         text, citations = "", list[Citation]()
         sentences = answer_sentences(self._prompter, mode, asked, query, context, self._library)
         for supported in sentences:
             piece = (" " if text else "") + supported.text
             at = len(text) + len(piece) - len(supported.text)
-            citations += self._resolved(found.generation, cite(supported, at, context, passages))
+            citations += self._resolved(found.shelf.generation, cite(supported, at, context, passages))
             asked.on_text(piece)
             text += piece
         return text, citations
@@ -122,8 +122,8 @@ class Assistant:
                 )
         return citations
 
-    def _refuse(self, asked: Asked, query: Query, found: Shelf, reason: Reason) -> Answer:
-        text = refusal_text(reason, [passage.title for passage in shown(found.hits)])
+    def _refuse(self, asked: Asked, query: Query, found: Found, reason: Reason) -> Answer:
+        text = refusal_text(reason, [passage.title for passage in found.passages])
         asked.on_text(text)
         return self._answer(asked, query, found, text, [], reason)
 
@@ -131,7 +131,7 @@ class Assistant:
         self,
         asked: Asked,
         query: Query,
-        found: Shelf,
+        found: Found,
         text: str,
         citations: Sequence[Citation],
         reason: Reason | None = None,
@@ -145,7 +145,7 @@ class Assistant:
             query=query.text,
             citations=tuple(citations),
             versions=Versions(
-                generation=found.generation,
+                generation=found.shelf.generation,
                 contract=self._contract,
                 base_model=f"{identity.base_model}@{identity.weights_digest[:12]}",
                 adapters={str(behaviour): mode for behaviour, mode in self._modes.items()},

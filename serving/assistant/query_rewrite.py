@@ -29,7 +29,7 @@ def rewrite(prompter: Prompter, mode: str, asked: Asked, terms: Terms) -> Query:
     if not asked.history:
         return Query(asked.question, ((asked.question, 1.0),))
     rewritten = _write(prompter, mode, asked)
-    if rewritten is not None and is_faithful(rewritten, asked.question, asked.history, terms):
+    if rewritten and (mode not in set(UntunedMode) or is_faithful(rewritten, asked.question, asked.history, terms)):
         return Query(rewritten, ((rewritten, 1.0),))
     before = [turn.content for turn in asked.history if turn.role == "user"]
     joined = " ".join([*before[-1:], asked.question])

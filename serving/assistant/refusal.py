@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from serving.assistant.asked import Asked
 from serving.assistant.evidence import coverage
-from serving.assistant.library import Library, Query, Shelf
+from serving.assistant.library import Library, Query
 from serving.assistant.prompting import Prompter, adapter_name
-from serving.assistant.shown import shown
+from serving.assistant.shown import Found
 from serving.interface import refusal as contract
 from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.context import ContextPassage
@@ -40,15 +40,15 @@ UNTUNED = Calibration(bias=-5.8, odds=0.2, coverage=4.0, similarity=10.0)
 
 
 def reason_to_refuse(
-    prompter: Prompter, mode: str, asked: Asked, query: Query, found: Shelf, library: Library
+    prompter: Prompter, mode: str, asked: Asked, query: Query, found: Found, library: Library
 ) -> Reason | None:
     """Why the question is not answered from what was found; None when it is. Raises `QuestionTooLong`."""
-    passages = shown(found.hits)
+    passages = found.passages
     if not passages:
         return Reason.NOTHING_FOUND
     judgement = judge_passages(prompter, mode, asked.question, passages, asked.history)
     if mode in set(UntunedMode):
-        judgement = calibrate(judgement, _coverage(query, passages, library), max(found.cosines))
+        judgement = calibrate(judgement, _coverage(query, passages, library), max(found.shelf.cosines))
     label = judgement.label(threshold=0.5)
     return None if label is Answerability.ANSWERABLE else Reason(label)
 

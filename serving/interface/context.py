@@ -2,11 +2,13 @@
 
 A number is the only thing a model can cite, and every number stands for an exact slice of a passage: that is
 why every citation resolves. Passages come best first; past the token budget whole sentences are left out from
-the end, so what is dropped first is the end of the least relevant passage.
+the end, so what is dropped first is the end of the least relevant passage. A passage of which not even the
+first sentence fits is skipped. Titles and headings are cut to `TITLE_TOKENS`, so that none crowds out the rest.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,14 +18,20 @@ from pydantic import BaseModel, ConfigDict
 from serving.interface.plain import plain
 from serving.interface.segments import Segment, data, normalise, normalise_code, trusted
 from serving.interface.sentences import Sentence, split_sentences
-from serving.interface.turns import CountTokens
+from serving.interface.turns import CountTokens, cost, cut_to
 
-__all__ = ["Context", "ContextPassage", "NumberedSentence", "build_context", "passage_segments"]
+__all__ = ["Context", "ContextPassage", "NumberedSentence", "build_context", "passage_segments", "plain_text"]
+
+_WORD = re.compile(r"\w")
+_FENCES = re.compile(r"\A[ \t]*(?:`{3,}|~{3,})[^`\n]*(?:\n|\Z)|(?:\A|\n)[ \t]*(?:`{3,}|~{3,})[ \t]*\Z")
+"""The first and the last line of a fenced block; what is quoted keeps them."""
 
 CONTEXT_TOKENS = 1536
 """Budget of all passages of an answer's prompt."""
 PASSAGE_TOKENS = 384
 """Budget of the one passage of a refusal prompt."""
+TITLE_TOKENS = 48
+"""Budget of a passage's title, and of each heading inside it."""
 
 
 class ContextPassage(BaseModel):
@@ -37,6 +45,8 @@ class ContextPassage(BaseModel):
     """Title and heading path, joined by ` > `; empty when unknown."""
     trust: Literal["official", "community", "unreviewed"] = "official"
     """Shown to the model unless it is `official`."""
+    in_code: bool = False
+    """Whether the passage begins inside a fenced code block of its document (`sentences.ends_in_code`)."""
 
 
 @dataclass(frozen=True)
@@ -75,62 +85,80 @@ def build_context(passages: Sequence[ContextPassage], count: CountTokens, limit:
     numbered: list[NumberedSentence] = []
     segments: list[Segment] = []
     for passage in passages:
-        limit, part = _number(passage, len(numbered) + 1, limit, count, numbered)
-        segments += part
-        if limit <= 0:
+        lines, complete = _fitting(passage, count, limit, first=len(numbered) + 1)
+        citable = [line for line in lines if line.sentence.kind != "heading"]
+        if citable:
+            shown = [*_header(passage, count), *(segment for line in lines for segment in line.segments)]
+            limit -= cost(shown, count)
+            segments += shown
+            numbered += [line.numbered(passage.id, len(numbered) + n) for n, line in enumerate(citable, start=1)]
+        if citable and not complete:
             break
     return Context(tuple(numbered), tuple(segments))
 
 
 def passage_segments(passage: ContextPassage, count: CountTokens, limit: int = PASSAGE_TOKENS) -> tuple[Segment, ...]:
     """One passage without numbers, a sentence a line, as far as `limit` tokens reach."""
-    segments = _header(passage)
-    for sentence in split_sentences(passage.text):
-        if sentence.kind == "markup":
+    lines, _ = _fitting(passage, count, limit, first=None)
+    return (*_header(passage, count), *(segment for line in lines for segment in line.segments))
+
+
+def plain_text(passage: ContextPassage) -> str:
+    """What the other behaviours show of a passage, on one line and without headings: for the reranker."""
+    sentences = split_sentences(passage.text, in_code=passage.in_code)
+    return " ".join(_text(s) for s in sentences if s.kind in ("prose", "code") and _text(s))
+
+
+@dataclass(frozen=True)
+class _ShownLine:
+    sentence: Sentence
+    shown: str
+    segments: tuple[Segment, ...]
+
+    def numbered(self, passage_id: str, number: int) -> NumberedSentence:
+        return NumberedSentence(number, passage_id, self.sentence.start, self.sentence.end, self.shown)
+
+
+def _fitting(
+    passage: ContextPassage, count: CountTokens, limit: int, first: int | None
+) -> tuple[list[_ShownLine], bool]:
+    """The lines of a passage that fit after its header, numbered from `first` on if given; whether that is all."""
+    limit -= cost(_header(passage, count), count)
+    fitting: list[_ShownLine] = []
+    number = first
+    for sentence in split_sentences(passage.text, in_code=passage.in_code):
+        shown = _shown(sentence, count)
+        if not _WORD.search(shown) or sentence.kind == "markup":
             continue
-        limit -= count(_shown(sentence)) + 1
+        citable = sentence.kind != "heading" and number is not None
+        mark = f"\n[{number}]" if citable else "\n"
+        line = _ShownLine(sentence, shown, (trusted(mark), data(shown, code=sentence.kind == "code")))
+        limit -= cost(line.segments, count)
         if limit < 0:
-            break
-        segments += [trusted("\n"), _data(sentence)]
-    return tuple(segments)
+            return fitting, False
+        fitting.append(line)
+        number = number + 1 if citable and number is not None else number
+    return fitting, True
 
 
-def _number(
-    passage: ContextPassage, first: int, limit: int, count: CountTokens, numbered: list[NumberedSentence]
-) -> tuple[int, list[Segment]]:
-    """Append what fits to `numbered`; return the tokens left (0 when something did not fit) and the segments."""
-    segments = _header(passage)
-    limit -= count(passage.title) + 4
-    for sentence in split_sentences(passage.text):
-        if sentence.kind == "markup":
-            continue
-        shown = _shown(sentence)
-        limit -= count(shown) + 4
-        if limit < 0:
-            break
-        if sentence.kind == "heading":
-            segments += [trusted("\n"), _data(sentence)]
-            continue
-        number = len(numbered) + 1
-        numbered.append(NumberedSentence(number, passage.id, sentence.start, sentence.end, shown))
-        segments += [trusted(f"\n[{number}]"), _data(sentence)]
-    return max(limit, 0), segments if len(numbered) >= first else []
-
-
-def _header(passage: ContextPassage) -> list[Segment]:
+def _header(passage: ContextPassage, count: CountTokens) -> list[Segment]:
     trust = "" if passage.trust == "official" else f" ({passage.trust})"
-    if not passage.title:
+    title = cut_to(normalise(passage.title), TITLE_TOKENS, count)
+    if not title:
         return [trusted(f"\n\nPassage{trust}:")]
-    return [trusted("\n\nPassage from"), data(passage.title), trusted(f"{trust}:")]
+    return [trusted("\n\nPassage from"), data(title), trusted(f"{trust}:")]
 
 
-def _shown(sentence: Sentence) -> str:
+def _shown(sentence: Sentence, count: CountTokens) -> str:
+    text = _text(sentence)
+    return cut_to(text, TITLE_TOKENS, count) if sentence.kind == "heading" else text
+
+
+def _text(sentence: Sentence) -> str:
+    """What of a sentence is shown: code with its lines, a heading without its marks, prose without markup."""
     if sentence.kind == "code":
-        return normalise_code(sentence.text)
+        return normalise_code(_FENCES.sub("", sentence.text))
     if sentence.kind == "heading":
-        return normalise(sentence.text.splitlines()[-2 if sentence.text.count("\n") else 0].strip("# \t"))
+        lines = [line for line in sentence.text.splitlines() if _WORD.search(line)]
+        return normalise(plain(" ".join(lines).strip("# \t")))
     return normalise(plain(sentence.text))
-
-
-def _data(sentence: Sentence) -> Segment:
-    return data(_shown(sentence), code=sentence.kind == "code")

@@ -1,7 +1,8 @@
 """The contract's fingerprint: what a dataset snapshot, an adapter and an engine must share.
 
-`fingerprint` hashes the *rendered bytes* of a behaviour's fixed probes: tuned prompt, few-shot prompt, target and
-what is read back. A change of one behaviour retires no other. The chat template enters every generative one.
+`fingerprint` hashes the *rendered bytes* of a behaviour's fixed probes: tuned prompt, few-shot prompt, target, what is
+read back, and its budgets. A change of one behaviour retires no other; a change of what they share (sentences,
+segments, turns) retires those that show it. The chat template enters every generative one.
 """
 
 from __future__ import annotations
@@ -9,37 +10,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
 
-from serving.interface import citation, query_rewrite, refusal, rerank
+from serving.interface import citation, context, query_rewrite, refusal, rerank, turns
 from serving.interface.behaviours import Behaviour
-from serving.interface.context import ContextPassage, build_context
+from serving.interface.context import build_context
+from serving.interface.probes import HISTORY, PASSAGES, QUESTION
 from serving.interface.segments import Message
 from serving.interface.template import ChatTemplate
-from serving.interface.turns import Turn
 
 __all__ = ["contract_digest", "fingerprint", "probe_bytes"]
 
 FORMAT = "groundskeeper-contract-1"
 """Version of the way in which probes become bytes."""
 
-_HISTORY = (
-    Turn(role="user", content="How do I pause a folder?"),
-    Turn(role="assistant", content="Open the folder\nand press *Pause* [1]. <|im_end|>"),
-    *(Turn(role="user", content=f"word{n} " * 90) for n in range(8)),
-)
-_QUESTION = "And how do I resume it, as [2] says?"
-_PASSAGES = (
-    ContextPassage(
-        id="a",
-        title="Folders > Pausing",
-        text="# Pausing\n\nA paused folder rests. Press *Resume* to go on:\n\n```\nctl resume [3]\n  --now\n```",
-    ),
-    ContextPassage(
-        id="b",
-        trust="community",
-        text=".. _x:\n\nSee :ref:`resume <r>`. Press 再開\u202e [1] 🙂. " + "Filler. " * 900,
-    ),
-)
+_SCORES = ((-0.5, -1.0, -3.0), (-2.0, -2.5, -0.2))
 
 
 def fingerprint(behaviour: Behaviour, template: ChatTemplate) -> str:
@@ -60,35 +45,42 @@ def probe_bytes(behaviour: Behaviour, template: ChatTemplate) -> bytes:
 
 
 def _rerank(_: ChatTemplate) -> Iterator[object]:
-    yield from (rerank.build_pair(_QUESTION, passage) for passage in _PASSAGES)
+    yield from (rerank.build_pair(QUESTION, passage) for passage in PASSAGES)
 
 
 def _query_rewrite(template: ChatTemplate) -> Iterator[object]:
     for build in (query_rewrite.build_messages, query_rewrite.few_shot_messages):
-        yield _rendered(build(_QUESTION, _HISTORY, count=_count), template)
-        yield _rendered(build(_QUESTION, count=_count), template)
-    target = query_rewrite.build_target(_QUESTION)
+        yield _rendered(build(QUESTION, HISTORY, count=_count), template)
+        yield _rendered(build(QUESTION, count=_count), template)
+    target = query_rewrite.build_target(QUESTION)
     yield [target, query_rewrite.parse(target), template.closing]
+    yield _limits(query_rewrite, turns)
 
 
 def _refusal(template: ChatTemplate) -> Iterator[object]:
     for build in (refusal.build_messages, refusal.few_shot_messages):
-        for passage in _PASSAGES:
-            yield _rendered(build(_QUESTION, passage, _HISTORY, count=_count), template)
+        for passage in PASSAGES:
+            yield _rendered(build(QUESTION, passage, HISTORY, count=_count), template)
     for label in refusal.Answerability:
         target = refusal.build_target(label)
         yield [target, refusal.parse(target), template.closing]
     yield [refusal.refusal_text(reason, ["A", "B"]) for reason in refusal.Reason]
+    odds = refusal.pool([refusal.judge(dict(zip(refusal.Answerability, row, strict=True))) for row in _SCORES])
+    yield [round(odds.answerable, 6), round(odds.unanswerable, 6), round(odds.underspecified, 6)]
+    yield _limits(refusal, turns, context)
 
 
 def _citation(template: ChatTemplate) -> Iterator[object]:
-    context = build_context(_PASSAGES, _count)
+    shown = build_context(PASSAGES, _count)
     for build in (citation.build_messages, citation.few_shot_messages):
-        yield _rendered(build(_QUESTION, context, _HISTORY, count=_count), template)
+        yield _rendered(build(QUESTION, shown, HISTORY, count=_count), template)
     target = citation.build_target(
         [citation.CitedSentence("Press Resume [3].", (2,)), citation.CitedSentence("They disagree.", (1, 4))]
     )
-    yield [target, [[s.text, s.numbers] for s in citation.parse(target, context)], template.closing]
+    yield [target, [[s.text, s.numbers] for s in citation.parse(target, shown)], template.closing]
+    yield [[s.text, s.numbers] for s in citation.parse("Stop outside [1]. Both sides. [2] [3]", shown)]
+    yield [[s.number, s.passage_id, s.start, s.end] for s in shown.sentences]
+    yield _limits(citation, turns, context)
 
 
 _PROBES: dict[Behaviour, Callable[[ChatTemplate], Iterator[object]]] = {
@@ -101,6 +93,11 @@ _PROBES: dict[Behaviour, Callable[[ChatTemplate], Iterator[object]]] = {
 
 def _rendered(messages: Sequence[Message], template: ChatTemplate) -> list[object]:
     return [[segment.trusted, segment.text] for segment in template.render(messages)]
+
+
+def _limits(*modules: ModuleType) -> dict[str, int]:
+    """The numeric bounds of these modules by name."""
+    return {name: value for module in modules for name, value in vars(module).items() if isinstance(value, int)}
 
 
 def _count(text: str) -> int:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from serving.interface.errors import ContractError, MalformedOutput
 from serving.interface.few_shots.query_rewrite import FEW_SHOTS
-from serving.interface.segments import Message, escape, normalise, trusted, unescape
+from serving.interface.segments import Message, escape, normalise, trusted, unescape, user_message
 from serving.interface.turns import CountTokens, Turn, conversation_segments, question_segments
 
 __all__ = ["build_messages", "build_target", "few_shot_messages", "parse"]
 
 OUTPUT_TOKENS = 64
-QUERY_CHARACTERS = 400
-"""A longer rewrite is rambling, not a query."""
+QUERY_CHARACTERS = 256
+"""A longer rewrite is rambling, not a query; about what `OUTPUT_TOKENS` hold."""
 
 INSTRUCTIONS = (
     "You rewrite the last question of a conversation so that it can be understood and searched without the"
@@ -30,7 +30,7 @@ def build_messages(question: str, history: Sequence[Turn] = (), *, count: CountT
         *question_segments(question, count),
         trusted(TASK),
     ]
-    return Message("system", (trusted(INSTRUCTIONS),)), Message("user", tuple(user))
+    return Message("system", (trusted(INSTRUCTIONS),)), user_message(user)
 
 
 def few_shot_messages(question: str, history: Sequence[Turn] = (), *, count: CountTokens) -> tuple[Message, ...]:
@@ -45,10 +45,13 @@ def few_shot_messages(question: str, history: Sequence[Turn] = (), *, count: Cou
 
 
 def build_target(rewrite: str) -> str:
-    """The query on one line. Raises `ContractError` when it is empty."""
+    """The query on one line. Raises `ContractError` when it is empty or longer than `QUERY_CHARACTERS`."""
     target = escape(normalise(rewrite))
-    if not target:
-        raise ContractError("A rewrite must not be empty.", remedy="Mend or leave out this row.")
+    if not 0 < len(target) <= QUERY_CHARACTERS:
+        raise ContractError(
+            f"A rewrite has 1 to {QUERY_CHARACTERS} characters, not {len(target)}.",
+            remedy="Mend or leave out this row.",
+        )
     return target
 
 

@@ -1,8 +1,8 @@
 """`refusal`: does a passage answer the question? Answerable, unanswerable or underspecified, with odds.
 
-One passage a prompt; over several passages the most answerable one decides (`pool`). Measured better than all
-passages in one prompt: AUC .775 against .753 with one threshold for any number of passages, see
-infra/decisions/. Refusal wording is one fixed sentence plus what was found nearby, never a model's text.
+One passage a prompt; over several passages the most answerable one decides (`pool`). Measured better than all passages
+in one prompt, with one threshold for any number of them: infra/decisions/contract-of-the-behaviours.md. Refusal wording
+is one fixed sentence plus what was found nearby, never a model's text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from enum import StrEnum
 from serving.interface.context import ContextPassage, passage_segments
 from serving.interface.errors import MalformedOutput
 from serving.interface.few_shots.refusal import FEW_SHOTS
-from serving.interface.segments import Message, normalise, trusted
+from serving.interface.segments import Message, normalise, trusted, user_message
 from serving.interface.turns import CountTokens, Turn, conversation_segments, question_segments
 
 __all__ = [
@@ -107,7 +107,7 @@ def build_messages(
         *question_segments(question, count),
         trusted(TASK),
     ]
-    return Message("system", (trusted(INSTRUCTIONS),)), Message("user", tuple(user))
+    return Message("system", (trusted(INSTRUCTIONS),)), user_message(user)
 
 
 def few_shot_messages(
@@ -146,8 +146,15 @@ def judge(log_probabilities: Mapping[Answerability, float]) -> Judgement:
 
 
 def pool(judgements: Sequence[Judgement]) -> Judgement:
-    """The judgement of the most answerable passage; a certain no when there is none."""
-    return max(judgements, key=lambda judgement: judgement.answerable, default=Judgement(0.0, 1.0, 0.0))
+    """One judgement over passages: the most answerable one, and else the one that most asks back, decides.
+
+    A passage that has nothing to do with a question says `no` with certainty, so it must not outvote one that says
+    `which`. Without passages: a certain no. Whether *two* passages answer two readings of a question is not judged
+    here; each is judged alone.
+    """
+    answerable = max((j.answerable for j in judgements), default=0.0)
+    asking = max((j.underspecified for j in judgements), default=0.0)
+    return Judgement(answerable, (1 - answerable) * (1 - asking), (1 - answerable) * asking)
 
 
 def refusal_text(reason: Reason, nearby: Sequence[str] = ()) -> str:

@@ -26,6 +26,7 @@ __all__ = [
     "normalise_code",
     "trusted",
     "unescape",
+    "user_message",
 ]
 
 LINE_BREAK = "\u21b5"
@@ -34,8 +35,12 @@ LINE_BREAK = "\u21b5"
 _MARKER_LIKE = re.compile(r"\[( *\d+)\]", re.ASCII)
 _ESCAPED = re.compile(r"\[ ( *\d+)\]", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
-# Characters that hide or reorder text: bidirectional overrides and the tag block used for invisible orders.
-_HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+# Characters that hide or reorder text: soft hyphens, zero-width spaces, bidirectional controls, tag characters and
+# variation selectors (known channels of invisible orders). Joiners and U+FE0E/F, which scripts and emoji need, stay.
+_HIDDEN = re.compile(
+    "[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -71,6 +76,12 @@ class Tokenizer(Protocol):
         ...
 
 
+def user_message(segments: Sequence[Segment]) -> Message:
+    """The one message of a prompt that holds data; blank lines before its first block go."""
+    first, *rest = merge(segments)
+    return Message("user", (Segment(first.text.lstrip("\n"), first.trusted), *rest))
+
+
 def trusted(text: str) -> Segment:
     """Our own words."""
     return Segment(text, trusted=True)
@@ -89,7 +100,7 @@ def normalise(text: str) -> str:
 def normalise_code(text: str) -> str:
     """`text` with its lines and their relative indentation, but no control or hiding characters."""
     lines = textwrap.dedent(_visible(text).expandtabs(4)).splitlines()
-    return "\n".join(line.rstrip() for line in lines).strip("\n")
+    return "\n".join(line.rstrip() for line in lines).strip()
 
 
 def escape(normalised: str) -> str:
@@ -119,5 +130,5 @@ def merge(segments: Sequence[Segment]) -> tuple[Segment, ...]:
 
 
 def _visible(text: str) -> str:
-    shown = _HIDDEN.sub("", _SURROGATES.sub("\ufffd", text)).replace(LINE_BREAK, " ")
+    shown = _HIDDEN.sub("", _SURROGATES.sub("\ufffd", text)).replace(LINE_BREAK, "\u23ce")  # looks alike, means nothing
     return _CONTROLS.sub(" ", shown)

@@ -2,6 +2,10 @@
 
 The template is run over place holders, one a message, and the text between them is what the model's maker
 trusts; our segments then take the holders' places. So no document can close a message, whatever it contains.
+
+The prompt is what stands before the place of the assistant's message in an *answered* conversation. So a finished
+training sequence begins with the serving prompt by construction, for every template, those that open an empty thought
+before an answer included.
 """
 
 from __future__ import annotations
@@ -10,53 +14,56 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from serving.interface.errors import TemplateUnusable
 from serving.interface.segments import Message, Segment, Tokenizer, merge, trusted
 
+if TYPE_CHECKING:
+    import jinja2
+
 __all__ = ["ChatTemplate", "completion_ids", "prompt_ids", "stop_id"]
 
 _HOLDER = re.compile("\ue000(\\d+)\ue001")
+_GENERATION_TAG = re.compile(r"(\{%[-+]?\s*)(end)?generation(\s*[-+]?%\})")
+"""Marks of what to train on, in some templates; the contract knows that itself."""
 _REMEDY = "Use a base model whose chat template has system, user and assistant messages in plain order."
 
 
 @dataclass(frozen=True)
 class ChatTemplate:
-    """A chat template and the two tokens it may name."""
+    """A chat template, the two tokens it may name, and the values of its own switches."""
 
     source: str
     """Jinja source, as the base model's tokenizer carries it."""
     bos_token: str = ""
     eos_token: str = ""
+    variables: tuple[tuple[str, str | bool | int], ...] = ()
+    """What else the template asks for, e.g. `(("enable_thinking", False),)`."""
 
     def render(self, messages: Sequence[Message]) -> tuple[Segment, ...]:
         """The whole prompt up to where the assistant begins to write.
 
-        Raises `TemplateUnusable` when the template drops, repeats or reorders a message.
+        Raises `TemplateUnusable` when the template drops, repeats or reorders a message, or fails.
         """
-        return _fill(self._text([m.role for m in messages], answering=True), messages)
+        parts = self._parts([*(message.role for message in messages), "assistant"])
+        segments = [trusted(parts[0])]
+        for message, after in zip(messages, parts[1:], strict=False):
+            segments += [*message.segments, trusted(after)]
+        return merge(segments)
 
     @property
     def closing(self) -> str:
-        """Trusted text that follows an assistant's message; it begins with the stop token.
+        """Trusted text that follows an assistant's message; it begins with the stop token."""
+        return self._parts(["system", "user", "assistant"])[-1]
 
-        Raises `TemplateUnusable` when a finished answer does not begin with the prompt that asked for it.
-        """
-        roles = ["system", "user"]
-        asked = self._text(roles, answering=True)
-        finished = self._text([*roles, "assistant"], answering=False)
-        holder = "\ue0002\ue001"
-        if not finished.startswith(asked + holder):
-            raise TemplateUnusable(
-                "The chat template is not prefix-preserving: an answered conversation does not begin with"
-                " the prompt that asked for the answer, so training and serving would see different tokens.",
-                remedy=_REMEDY,
-            )
-        return finished[len(asked) + len(holder) :]
-
-    def _text(self, roles: Sequence[str], *, answering: bool) -> str:
+    def _parts(self, roles: Sequence[str]) -> list[str]:
+        """The template's own text before, between and after the messages."""
         messages = [{"role": role, "content": f"\ue000{index}\ue001"} for index, role in enumerate(roles)]
-        return _render(self.source, self.bos_token, self.eos_token, messages, answering)
+        parts = _HOLDER.split(_render(self, messages))
+        if [int(index) for index in parts[1::2]] != list(range(len(roles))):
+            raise TemplateUnusable("The chat template does not show each message once, in order.", remedy=_REMEDY)
+        return parts[::2]
 
 
 def prompt_ids(messages: Sequence[Message], template: ChatTemplate, tokenizer: Tokenizer) -> list[int]:
@@ -81,38 +88,31 @@ def stop_id(template: ChatTemplate, tokenizer: Tokenizer) -> int:
     return ids[0]
 
 
-def _fill(text: str, messages: Sequence[Message]) -> tuple[Segment, ...]:
-    parts = _HOLDER.split(text)
-    if [int(index) for index in parts[1::2]] != list(range(len(messages))):
-        raise TemplateUnusable("The chat template does not show each message once, in order.", remedy=_REMEDY)
-    segments = [trusted(parts[0])]
-    for message, after in zip(messages, parts[2::2], strict=True):
-        segments += [*message.segments, trusted(after)]
-    return merge(segments)
-
-
-def _render(source: str, bos: str, eos: str, messages: list[dict[str, str]], answering: bool) -> str:
-    import jinja2
-
+def _render(template: ChatTemplate, messages: list[dict[str, str]]) -> str:
+    """Raises `TemplateUnusable` for whatever a template's code may raise: it is somebody else's program."""
+    values = {"bos_token": template.bos_token, "eos_token": template.eos_token, **dict(template.variables)}
     try:
-        rendered: str = _compile(source).render(
-            messages=messages, add_generation_prompt=answering, bos_token=bos, eos_token=eos
-        )
-    except jinja2.TemplateError as error:
+        return _compile(template.source).render(messages=messages, add_generation_prompt=False, **values)
+    except Exception as error:
         raise TemplateUnusable(
             f"The chat template fails on the contract's messages: {error}", remedy=_REMEDY
         ) from error
-    return rendered
 
 
 @cache
-def _compile(source: str):  # type: ignore[no-untyped-def]
+def _compile(source: str) -> jinja2.Template:
     import jinja2
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     def raise_exception(message: str) -> None:
         raise jinja2.TemplateError(message)
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
     environment.globals["raise_exception"] = raise_exception
-    return environment.from_string(source)
+    return environment.from_string(_GENERATION_TAG.sub(_as_condition, source))
+
+
+def _as_condition(tag: re.Match[str]) -> str:
+    return f"{tag[1]}{'endif' if tag[2] else 'if true'}{tag[3]}"

@@ -3,9 +3,9 @@
 Training and serving both come here, so they see the same token ids. `tokenizer.json` is the only source
 of truth; the `tokenizers` library reads it without the rest of transformers.
 
-Covered: text never becomes a token that `tokenizer.json` marks as special. Not covered: added tokens
-that it does not mark (some bases have such, e.g. for tool calls) are ordinary words to everybody; and
-characters whose bytes a vocabulary lacks (mostly unassigned ones) are dropped by it.
+Covered: data never becomes a token that was added to the vocabulary, whether `tokenizer.json` marks it as special or
+not (some bases have unmarked ones for tool calls and thoughts). Not covered: characters whose bytes a vocabulary lacks
+(mostly unassigned ones) are dropped by it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from serving.interface.template import ChatTemplate
 from serving.registry.errors import ModelRefused
 
 if TYPE_CHECKING:
+    from tokenizers import AddedToken
     from tokenizers import Tokenizer as Backend
 
 __all__ = ["ModelTokenizer", "chat_template_source", "open_template", "open_tokenizer"]
@@ -54,8 +55,10 @@ def open_tokenizer(folder: Path) -> ModelTokenizer:
     Raises `ModelRefused` when there is no `tokenizer.json` or when data could become a special token.
     """
     trusted, data = _backend(folder), _backend(folder)
+    added = trusted.get_added_tokens_decoder()
+    data.add_special_tokens([_as_special(token) for token in added.values() if not token.special])
     data.encode_special_tokens = True
-    special = {id_ for id_, token in trusted.get_added_tokens_decoder().items() if token.special}
+    special = set(added)
     leaks = sorted(text for id_ in special if (text := trusted.id_to_token(id_)) and _leaks(data, text, special))
     if leaks:
         raise ModelRefused(
@@ -64,6 +67,14 @@ def open_tokenizer(folder: Path) -> ModelTokenizer:
             remedy="Use a base model whose tokenizer can split its special tokens.",
         )
     return ModelTokenizer(trusted, data)
+
+
+def _as_special(token: AddedToken) -> AddedToken:
+    from tokenizers import AddedToken
+
+    return AddedToken(
+        token.content, special=True, normalized=token.normalized, lstrip=token.lstrip, rstrip=token.rstrip
+    )
 
 
 def open_template(folder: Path) -> ChatTemplate:

@@ -1,4 +1,4 @@
-"""Worked examples of `citation`: one source, two sources, and sources that disagree."""
+"""Worked examples of `citation`: one source, code, and two sources that disagree."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Span = tuple[str, int, int]
 
 
 class CitationShot(NamedTuple):
-    """A question, passages, and sentences with the span that each rests on."""
+    """A question, passages, and sentences, each followed by the spans that it rests on."""
 
     question: str
     passages: tuple[ContextPassage, ...]
-    answer: tuple[tuple[str, Span], ...]
+    answer: tuple[tuple[str, *tuple[Span, ...]], ...]
 
 
 _PORTS = ContextPassage(
@@ -30,19 +30,39 @@ _BACKUPS = ContextPassage(
     title="Backups",
     text="A full backup runs every Sunday. Incremental backups run every night and are kept for thirty days.",
 )
+_WIKI = ContextPassage(
+    id="wiki",
+    title="Team notes",
+    trust="community",
+    text="Nightly backups are kept for ten days. Start one by hand with:\n\n```\nbackup run --now\n```",
+)
 
 FEW_SHOTS = (
     CitationShot(
         "How can I make the gateway use another port?",
         (_PORTS, _BACKUPS),
         (
-            ("The gateway listens on port 7001 by default.", ("ports", 0, 33)),
-            ("Set `listen_port` to another port and restart the gateway.", ("ports", 34, 99)),
+            ("You can choose it with the setting `listen_port`; restart the gateway afterwards.", ("ports", 34, 99)),
+            ("Until then it listens on port 7001.", ("ports", 0, 33)),
+        ),
+    ),
+    CitationShot(
+        "How do I start a backup now?",
+        (_WIKI,),
+        (
+            ("You can start one by hand:", ("wiki", 39, 62)),
+            ("backup run --now", ("wiki", 64, 88)),
         ),
     ),
     CitationShot(
         "How long are nightly backups kept?",
-        (_PORTS, _BACKUPS),
-        (("Incremental backups run every night and are kept for thirty days.", ("backups", 33, 100)),),
+        (_BACKUPS, _WIKI),
+        (
+            (
+                "The pages disagree: the documentation says thirty days, the team notes say ten.",
+                ("backups", 33, 100),
+                ("wiki", 0, 38),
+            ),
+        ),
     ),
 )

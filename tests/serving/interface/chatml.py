@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from hypothesis import strategies as st
+
 from serving.interface.template import ChatTemplate
 
 CHATML = ChatTemplate(
@@ -31,6 +33,10 @@ class CharacterTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(chr(i - _OFFSET) for i in ids if i >= _OFFSET)
+
+
+HOSTILE = st.text() | st.from_regex(r"(\[ *[0-9]+\]|\s|<\|im_end\|>|[a-z.↵`#*]|[\u200b\u202e語]){0,20}")
+"""Texts that imitate markers, control tokens, code and markup."""
 
 
 def words(text: str) -> int:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.interface import citation, query_rewrite, refusal, rerank
 from serving.interface.citation import CitedSentence
-from serving.interface.context import Context, ContextPassage, build_context
+from serving.interface.context import CONTEXT_TOKENS, PASSAGE_TOKENS, Context, ContextPassage, build_context
 from serving.interface.errors import ContractError, MalformedOutput, QuestionTooLong
 from serving.interface.refusal import Answerability, Judgement, Reason
-from serving.interface.segments import normalise
+from serving.interface.segments import Message, escape, normalise, normalise_code
+from serving.interface.template import prompt_ids
 from serving.interface.turns import HISTORY_TOKENS, TURN_TOKENS, Turn, fit_turns
-from tests.serving.interface.chatml import CHATML, words
+from tests.serving.interface.chatml import CHATML, HOSTILE, CharacterTokenizer, words
 
-NORMAL = st.text().map(normalise).filter(bool)
+NORMAL = HOSTILE.map(normalise).filter(bool)
+CODE = HOSTILE.map(normalise_code).filter(lambda text: len(text.splitlines()) > 1)
+NUMBERS = st.lists(st.integers(1, 10), min_size=1, unique=True).map(tuple)
 PASSAGES = st.lists(st.builds(ContextPassage, id=st.uuids().map(str), text=st.text(max_size=400)), max_size=4)
 
 
@@ -28,11 +31,7 @@ def _context(*texts: str) -> Context:
 TEN = _context(" ".join(f"Sentence {n} ends." for n in range(10)))
 
 
-@given(
-    st.lists(
-        st.builds(CitedSentence, NORMAL, st.lists(st.integers(1, 10), min_size=1, unique=True).map(tuple)), min_size=1
-    )
-)
+@given(st.lists(st.builds(CitedSentence, NORMAL | CODE, NUMBERS), min_size=1))
 def test_an_answer_reads_back_as_written(sentences: list[CitedSentence]) -> None:
     assert citation.parse(citation.build_target(sentences), TEN) == tuple(sentences)
 
@@ -48,6 +47,7 @@ def test_an_answer_reads_back_as_written(sentences: list[CitedSentence]) -> None
         ("Unknown. [11]", "not shown: \\[11\\]"),
         ("Zero. [0]", "not shown"),
         ("Full width. [３]", "without a citation"),
+        (". [1]. And more [2] rest", "without a citation"),
     ],
 )
 def test_an_answer_is_malformed_that_reads(text: str, complaint: str) -> None:
@@ -89,7 +89,8 @@ def test_a_literal_marker_in_a_source_cannot_pass_for_a_citation() -> None:
 
 def test_the_end_of_the_least_relevant_passage_is_dropped_first() -> None:
     passages = [ContextPassage(id=i, text="One two three. " * 3) for i in "ab"]
-    context = build_context(passages, words, limit=4 + 3 * 7 + 4 + 7)
+    # a header is one word, and a sentence with its number four
+    context = build_context(passages, words, limit=(1 + 3 * 4) + (1 + 4))
     assert [s.passage_id for s in context.sentences] == ["a", "a", "a", "b"]
 
 
@@ -101,12 +102,17 @@ def test_trust_and_title_are_shown_and_headings_are_not_citable() -> None:
     )
 
 
-@given(NORMAL.filter(lambda text: len(text) <= query_rewrite.QUERY_CHARACTERS // 2))
-def test_a_rewrite_reads_back_as_written(query: str) -> None:
-    assert query_rewrite.parse(query_rewrite.build_target(query)) == query
+@given(HOSTILE)
+def test_a_rewrite_reads_back_as_written_or_is_no_target(query: str) -> None:
+    try:
+        target = query_rewrite.build_target(query)
+    except ContractError:
+        assert not normalise(query) or len(escape(normalise(query))) > query_rewrite.QUERY_CHARACTERS
+    else:
+        assert query_rewrite.parse(target) == normalise(query)
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "two\nlines", "x" * 401])
+@pytest.mark.parametrize("text", ["", "  \n", "two\nlines", "x" * 257])
 def test_a_rewrite_is_malformed_that_is_empty_or_rambles(text: str) -> None:
     with pytest.raises(MalformedOutput):
         query_rewrite.parse(text)
@@ -133,9 +139,16 @@ def test_odds_sum_to_one_and_follow_the_log_probabilities(logs: list[float]) -> 
 
 def test_the_most_answerable_passage_decides() -> None:
     weak, strong = Judgement(0.2, 0.7, 0.1), Judgement(0.6, 0.3, 0.1)
-    assert refusal.pool([weak, strong]) == refusal.pool([strong, weak]) == strong
+    assert refusal.pool([weak, strong]) == refusal.pool([strong, weak])
+    assert refusal.pool([weak, strong]).answerable == 0.6
     assert refusal.pool([]).label(0.5) is Answerability.UNANSWERABLE
     assert Judgement(0.3, 0.3, 0.4).label(0.5) is Answerability.UNDERSPECIFIED
+
+
+def test_a_passage_that_asks_back_is_not_outvoted_by_one_that_has_nothing_to_do_with_the_question() -> None:
+    foreign, asking = Judgement(0.05, 0.95, 0.0), Judgement(0.04, 0.0, 0.96)
+    assert refusal.pool([foreign, asking]).label(0.5) is Answerability.UNDERSPECIFIED
+    assert refusal.pool([foreign, foreign]).label(0.5) is Answerability.UNANSWERABLE
 
 
 def test_a_refusal_is_a_fixed_sentence_and_what_was_found_nearby() -> None:
@@ -160,18 +173,88 @@ TURNS = st.lists(st.builds(Turn, role=st.sampled_from(["user", "assistant"]), co
 
 
 @given(TURNS)
-def test_history_fits_its_budget_and_loses_the_oldest_first(turns: list[Turn]) -> None:
+def test_history_loses_the_oldest_first_and_blank_turns_always(turns: list[Turn]) -> None:
     fitted = fit_turns(turns, words)
-    assert sum(words(t.content) for t in fitted) <= HISTORY_TOKENS
-    newest = turns[len(turns) - len(fitted) :]
-    assert [t.role for t in fitted] == [t.role for t in newest]
+    spoken = [t for t in turns if normalise(t.content)]
+    assert [t.role for t in fitted] == [t.role for t in spoken[len(spoken) - len(fitted) :]]
     assert all(words(t.content) <= TURN_TOKENS for t in fitted)
+
+
+PIECES = st.sampled_from(["", "[1] ", "↵", "語", "# Long heading\n\nText. ", "word ", "x"])
+BIG = st.text(max_size=300) | st.builds(lambda text, times: text * times, PIECES, st.integers(1, 900))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.builds(Turn, role=st.sampled_from(["user", "assistant"]), content=BIG), max_size=40),
+    st.lists(st.builds(ContextPassage, id=st.uuids().map(str), text=BIG, title=BIG), min_size=1, max_size=6),
+)
+def test_no_prompt_is_longer_than_its_budgets(turns: list[Turn], passages: list[ContextPassage]) -> None:
+    tokenizer = CharacterTokenizer()
+
+    def count(text: str) -> int:
+        return len(tokenizer.encode_data(text))
+
+    def length(messages: tuple[Message, ...]) -> int:
+        return len(prompt_ids(messages, CHATML, tokenizer))
+
+    nothing = ContextPassage(id="a", text="")
+    room = HISTORY_TOKENS + len("\n\nConversation:") + len("\n\n")
+    bare = length(citation.build_messages("Why?", build_context([], count), count=count))
+    full = length(citation.build_messages("Why?", build_context(passages, count), turns, count=count))
+    assert full <= bare + CONTEXT_TOKENS + room
+    bare = length(refusal.build_messages("Why?", nothing, count=count))
+    full = length(refusal.build_messages("Why?", passages[0], turns, count=count))
+    assert full <= bare + PASSAGE_TOKENS + room
+
+
+@pytest.mark.parametrize("turn", ["語" * 300, "x" * 300], ids=["a script without spaces", "a long key"])
+def test_a_turn_without_spaces_is_cut_not_lost(turn: str) -> None:
+    (fitted,) = fit_turns([Turn(role="user", content=turn)], len)
+    assert fitted.content == turn[:TURN_TOKENS]
+
+
+def test_one_page_with_endless_titles_cannot_crowd_out_the_others() -> None:
+    hostile = ContextPassage(id="a", title="title " * 2000, text="# " + "heading " * 2000 + "\n\n" + "x" * 600)
+    context = build_context([hostile, ContextPassage(id="b", text="It is 7001.")], words, limit=120)
+    assert [s.passage_id for s in context.sentences] == ["a", "b"]
+
+
+def test_a_passage_of_which_nothing_fits_is_skipped() -> None:
+    passages = [ContextPassage(id="a", text="word " * 100), ContextPassage(id="b", text="It is 7001.")]
+    assert [s.passage_id for s in build_context(passages, words, limit=20).sentences] == ["b"]
+
+
+@pytest.mark.parametrize("text", ["![](a.png) ![](b.png)", "|---|---|", "\u202a\u202b", "+---+"])
+def test_what_shows_no_word_is_not_citable(text: str) -> None:
+    context = build_context([ContextPassage(id="a", text=f"It is 7001:\n\n{text}")], words)
+    assert [s.shown for s in context.sentences] == ["It is 7001:"]
+
+
+def test_a_passage_that_begins_inside_code_is_read_so() -> None:
+    passage = ContextPassage(id="a", text="if x:\n    go()\n```\nThe port is 7001.", in_code=True)
+    assert [s.shown for s in build_context([passage], words).sentences] == ["if x:\n    go()", "The port is 7001."]
+
+
+def test_a_stop_after_the_marker_belongs_to_the_sentence_before() -> None:
+    assert citation.parse("The port is 7001 [1]. Restart it [2].", TEN) == (
+        CitedSentence("The port is 7001.", (1,)),
+        CitedSentence("Restart it.", (2,)),
+    )
+
+
+def test_the_reranker_reads_what_the_others_show_and_no_control_words() -> None:
+    passage = ContextPassage(id="a", title="Ports", text="See [the guide](g.md). Use [SEP] or </s>.\n\n```\nrun\n```")
+    assert rerank.build_pair("Why [CLS]?", passage) == (
+        "Why [ CLS]?",
+        "Ports\nSee the guide. Use [ SEP] or < /s>. run",
+    )
 
 
 def test_a_long_turn_is_cut_at_its_end_and_old_turns_go() -> None:
     turns = [Turn(role="user", content=f"turn{n} " + "word " * 200) for n in range(9)]
     fitted = fit_turns(turns, words)
-    assert [t.content.split()[0] for t in fitted] == ["turn5", "turn6", "turn7", "turn8"]
+    assert [t.content.split()[0] for t in fitted] == ["turn6", "turn7", "turn8"]
     assert {words(t.content) for t in fitted} == {TURN_TOKENS}
 
 

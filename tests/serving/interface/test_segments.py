@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.interface.segments import Segment, data, escape, merge, normalise, normalise_code, unescape
-
-HOSTILE = st.text() | st.from_regex(r"(\[ *[0-9]+\]|\s|<\|im_end\|>|[a-z↵]){0,20}")
+from tests.serving.interface.chatml import HOSTILE
 
 
 @given(HOSTILE)
@@ -40,15 +39,18 @@ def test_data_is_one_line_without_any_citation_marker(text: str) -> None:
         ("left\u202eright", "leftright"),
         ("hidden\U000e0041order", "hiddenorder"),
         ("nul\x00l", "nul l"),
+        ("[\u200b3] z\u00ad\ufeff", "[ 3] z"),
+        ("press ↵", "press ⏎"),
+        ("e\ufe0f x\U000e0100", "e\ufe0f x"),
         ("👩‍👩‍👧 e\u0301", "👩‍👩‍👧 e\u0301"),
     ],
-    ids=["marker", "lines", "bidirectional override", "tag characters", "control", "joined emoji kept"],
 )
 def test_what_a_model_is_shown_of(text: str, shown: str) -> None:
     assert escape(normalise(text)) == shown
 
 
 def test_code_keeps_relative_indentation() -> None:
+    assert normalise_code("  a\n b") == "a\nb"
     assert normalise_code("    if x:\n        go()\n\n    stop()\n") == "if x:\n    go()\n\nstop()"
 
 

@@ -50,21 +50,31 @@ def test_a_finished_training_sequence_begins_with_the_serving_prompt_and_ends_wi
         ("{{ raise_exception('no system message') }}", "no system message"),
         ("{% for m in messages %}", "fails"),
         ("{{ ''.__class__.__mro__ }}", "fails"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ messages + 1 }}", "fails"),
     ],
-    ids=["drops", "reorders", "repeats", "raises", "broken syntax", "escapes the sandbox"],
 )
 def test_a_template_is_refused_that(source: str, complaint: str) -> None:
     with pytest.raises(TemplateUnusable, match=complaint):
         ChatTemplate(source).render(_ask("Why?"))
 
 
-def test_a_template_is_refused_whose_answers_do_not_continue_the_prompt() -> None:
+def test_a_template_that_opens_an_empty_thought_is_served_as_it_is_trained() -> None:
     thinking = ChatTemplate(
-        "{% for m in messages %}{{ m.role }}:{{ '<think>' if m.role == 'assistant' }}{{ m.content }}{% endfor %}"
-        "{{ 'assistant:' if add_generation_prompt }}"
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+        "{% if m.role == 'assistant' %}{% generation %}<think>\n\n</think>\n\n{{ m.content }}{% endgeneration %}"
+        "{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
     )
-    with pytest.raises(TemplateUnusable, match="prefix-preserving"):
-        _ = thinking.closing
+    prompt = "".join(segment.text for segment in thinking.render(_ask("Why?")))
+    assert prompt.endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
+    assert thinking.closing == "<|im_end|>\n"
+
+
+def test_a_templates_switches_are_pinned_with_it() -> None:
+    source = CHATML.source.replace("{{ message.role }}", "{{ message.role }}{{ ' deep' if deep }}")
+    assert "system deep" in ChatTemplate(source, variables=(("deep", True),)).render(_ask("Why?"))[0].text
+    assert "deep" not in ChatTemplate(source).render(_ask("Why?"))[0].text
 
 
 def test_a_template_without_a_stop_token_is_refused() -> None:
