@@ -145,3 +145,11 @@ def test_an_empty_question_is_refused_with_a_remedy() -> None:
     with pytest.raises(QuestionEmpty) as caught:
         _assistant(QueueEngine()).answer(" \n")
     assert caught.value.remedy
+
+
+def test_a_tuned_rewriter_is_believed_also_where_it_keeps_the_question() -> None:
+    engine, library = QueueEngine(["Can I change it?"], [YES, NO]), ListLibrary(PAGES)
+    modes = UNTUNED | {Behaviour.QUERY_REWRITE: "q1"}
+    answer = _assistant(engine, library, modes).answer("Can I change it?", history=HISTORY)
+    assert [text for text, _ in library.queries[0].searches] == ["Can I change it?"]
+    assert answer.versions.adapters["query_rewrite"] == "q1"
