@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retrieval.bm25 import lexical_text
-from retrieval.errors import IndexDamaged
+from retrieval.errors import REBUILD, IndexDamaged
 from retrieval.store.protocol import PassagePoint
 
 if TYPE_CHECKING:
@@ -81,5 +81,5 @@ def check_ids(store: PassageStore, expected: Iterable[str]) -> None:
     if found != wanted:
         raise IndexDamaged(
             f"The store holds {len(found - wanted)} passages too many and lacks {len(wanted - found)}.",
-            remedy="Nothing was served. Delete the file CURRENT in the index folder and refresh all sources.",
+            remedy=f"The old generation keeps serving. {REBUILD}",
         )

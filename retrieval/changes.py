@@ -7,14 +7,13 @@ changes.documents.counts(), changes.passages.counts()
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from retrieval.catalogue import EMPTY, Catalogue, Manifest, SchemaParts
 from retrieval.generations import current_number, read_catalogue
 from retrieval.plan import Plan, plan_changes
 from retrieval.survey import Survey, survey_sources
-from retrieval.texts import read_text
+from retrieval.texts import has_text, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,7 +84,7 @@ def find_changes(
     survey = survey_sources(
         sources,
         base.catalogue,
-        stored_text=partial(_stored_text, texts_root),
+        archive=_Texts(texts_root),
         splitter=splitter,
         excluded=excluded,
         resplit=base.manifest is not None and base.manifest.schema_parts != schema,
@@ -100,8 +99,15 @@ def find_changes(
     )
 
 
-def _stored_text(texts_root: Path, entry: DocumentEntry) -> str:
-    return read_text(texts_root, entry.text_hash)
+@dataclass(frozen=True)
+class _Texts:
+    root: Path
+
+    def has(self, entry: DocumentEntry) -> bool:
+        return has_text(self.root, entry.text_hash)
+
+    def text(self, entry: DocumentEntry) -> str:
+        return read_text(self.root, entry.text_hash)
 
 
 def _documents(catalogue: Catalogue) -> dict[str, str]:

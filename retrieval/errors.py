@@ -22,6 +22,7 @@ from __future__ import annotations
 from serving.interface.errors import GroundskeeperError
 
 __all__ = [
+    "REBUILD",
     "DiskFull",
     "EncoderFailed",
     "IndexBusy",
@@ -35,6 +36,10 @@ __all__ = [
     "SourceNameTaken",
     "UnreadableDocument",
 ]
+
+
+REBUILD = "Delete the file CURRENT in the index folder and refresh all sources; nothing is encoded again."
+"""The one remedy of damage: it leaves texts, vectors and numbers of generations in place, and makes all else anew."""
 
 
 class RetrievalError(GroundskeeperError):

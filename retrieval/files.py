@@ -17,15 +17,17 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from retrieval.errors import DiskFull
+from retrieval.errors import DiskFull, IndexUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 __all__ = [
     "copy_tree_sparse",
-    "disk_full_named",
+    "disk_named",
+    "make_folder",
+    "read_if_there",
     "remove_tree",
     "replace_file",
     "require_room",
@@ -48,12 +50,29 @@ def replace_file(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def read_if_there(path: Path) -> bytes | None:
+    """Content of a file, or None if there is no such file; raises IndexUnusable if it may not be read."""
+    with disk_named(path.parent):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+
 def write_synced(path: Path, content: bytes) -> None:
     """Write a file and wait until the disk has it (its name is synced by `sync_folder`)."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; each new name is durable when it returns."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        sync_folder(each.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -100,30 +119,45 @@ def used_bytes(folder: Path) -> int:
     return sum((parent / name).stat().st_blocks * 512 for parent, _, names in _walk(folder) for name in names)
 
 
-def require_room(folder: Path, needed: int) -> None:
-    """Raise DiskFull unless `needed` bytes are free where `folder` lies.
+def require_room(needs: Mapping[Path, int]) -> None:
+    """Raise DiskFull unless so many bytes are free where each folder lies, or will lie; one disk is asked once.
 
     Asked before anything is written, because the store writes through memory maps: without room
     the system would end the process (SIGBUS) instead of reporting an error.
     """
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise DiskFull(
-            f"The disk of {folder} has {free / _MIB:,.0f} MiB free; the next generation needs up to "
-            f"{needed / _MIB:,.0f} MiB.",
-            remedy=_ROOM,
-        )
+    disks: dict[int, tuple[Path, int]] = {}
+    for folder, needed in needs.items():
+        there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+        disk = there.stat().st_dev
+        disks[disk] = (there, needed + disks.get(disk, (there, 0))[1])
+    for there, needed in disks.values():
+        free = shutil.disk_usage(there).free
+        if free < needed:
+            raise DiskFull(
+                f"The disk of {there} has {free / _MIB:,.0f} MiB free; the next generation needs up to "
+                f"{needed / _MIB:,.0f} MiB.",
+                remedy=_ROOM,
+            )
 
 
 @contextmanager
-def disk_full_named(folder: Path) -> Iterator[None]:
-    """Turn whatever a full disk or quota raises, in Python or in SQLite, into DiskFull."""
+def disk_named(folder: Path) -> Iterator[None]:
+    """Give what a disk refuses below `folder` our names: DiskFull for no room, else IndexUnusable.
+
+    A broken pipe is no disk, and errors of SQLite other than a full disk belong to the vector cache.
+    """
     try:
         yield
     except (OSError, sqlite3.OperationalError) as cause:
-        if not _means_full(cause):
+        if _means_full(cause):
+            raise DiskFull(f"The disk of {folder} is full: {cause}.", remedy=_ROOM) from cause
+        if not isinstance(cause, OSError) or isinstance(cause, (ConnectionError, BlockingIOError)):
             raise
-        raise DiskFull(f"The disk of {folder} is full: {cause}.", remedy=_ROOM) from cause
+        raise IndexUnusable(
+            f"{cause.filename or folder} cannot be used: {cause.strerror or cause}.",
+            remedy=f"Let {folder} be a folder that you may read and write (a reader puts its private copy there, too), "
+            "on a disk that works; then try again. The served generation is as it was.",
+        ) from cause
 
 
 _ROOM = "Free some space and refresh again; nothing was lost, and the old generation keeps serving."
@@ -153,14 +187,14 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def _copy_sparse(source: Path, target: Path) -> None:
-    with source.open("rb") as reading, target.open("wb") as writing:
-        size = os.fstat(reading.fileno()).st_size
+    with source.open("rb", buffering=0) as reading, target.open("wb") as writing:
+        descriptor = reading.fileno()  # looking for data moves its position: reads name theirs
+        size = os.fstat(descriptor).st_size
         writing.truncate(size)
-        for start, end in _data_ranges(reading.fileno(), size):
-            reading.seek(start)
+        for start, end in _data_ranges(descriptor, size):
             writing.seek(start)
             while start < end:
-                block = reading.read(min(_CHUNK, end - start))
+                block = os.pread(descriptor, min(_CHUNK, end - start), start)
                 if not block:
                     raise OSError(errno.EIO, "the file became shorter while it was copied", str(source))
                 writing.write(block)

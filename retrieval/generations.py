@@ -25,9 +25,11 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from retrieval.catalogue import Catalogue, Manifest, SchemaParts
-from retrieval.errors import IndexBusy, IndexDamaged, IndexMissing
+from retrieval.errors import REBUILD, IndexBusy, IndexDamaged, IndexMissing
 from retrieval.files import (
     copy_tree_sparse,
+    make_folder,
+    read_if_there,
     remove_tree,
     replace_file,
     sync_folder,
@@ -64,24 +66,26 @@ _SHARD = "shard"
 def current_number(index_root: Path) -> int | None:
     """Number of the generation that is served, None before the first; raises IndexDamaged."""
     path = index_root / _CURRENT
+    content = read_if_there(path)
     try:
-        return int(path.read_text(encoding="ascii"))
-    except FileNotFoundError:
-        return None
+        return None if content is None else int(content)
     except ValueError as cause:
         raise _damaged(path, "holds no generation number") from cause
 
 
 def read_manifest(index_root: Path, number: int) -> Manifest:
-    """The head of one generation; raises IndexMissing or IndexDamaged."""
+    """The head of one generation; raises IndexMissing, or IndexDamaged if that generation is served."""
     path = _folder(index_root, number) / _MANIFEST
-    try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError as cause:
+    content = read_if_there(path)
+    if content is None and current_number(index_root) == number:
+        raise _damaged(path, "is missing")
+    if content is None:
         raise IndexMissing(
             f"There is no generation {number} in {index_root}.",
             remedy="Use a generation that the index still has; `groundskeeper refresh` makes a new one.",
-        ) from cause
+        )
+    try:
+        manifest = Manifest.model_validate_json(content)
     except ValidationError as cause:
         raise _damaged(path, f"cannot be read ({cause.error_count()} errors)") from cause
     if manifest.number != number:
@@ -93,10 +97,9 @@ def read_catalogue(index_root: Path, number: int) -> tuple[Manifest, Catalogue]:
     """Manifest and catalogue of one generation, the digest checked."""
     manifest = read_manifest(index_root, number)
     path = _folder(index_root, number) / _CATALOGUE
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as cause:
-        raise _damaged(path, "is missing") from cause
+    content = read_if_there(path)
+    if content is None:
+        raise _damaged(path, "is missing")
     if hashlib.sha256(content).hexdigest() != manifest.catalogue_sha256:
         raise _damaged(path, "is not the one its manifest names")
     try:
@@ -113,7 +116,7 @@ def shard_folder(index_root: Path, number: int) -> Path:
 @contextmanager
 def writer_lock(index_root: Path) -> Iterator[None]:
     """Be the one writer of this index; raises IndexBusy, naming the process that is."""
-    index_root.mkdir(parents=True, exist_ok=True)
+    make_folder(index_root)
     descriptor = os.open(index_root / "LOCK", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not try_lock(descriptor):
@@ -184,9 +187,10 @@ def seal(index_root: Path, catalogue: Catalogue, schema: SchemaParts, *, churn: 
     write_synced(work / _MANIFEST, manifest.model_dump_json(indent=1).encode())
     sync_tree(work)
     target = _folder(index_root, manifest.number)
-    target.parent.mkdir(exist_ok=True)
+    make_folder(target.parent)
     work.rename(target)
     sync_folder(target.parent)
+    sync_folder(index_root)
     replace_file(index_root / _CURRENT, f"{manifest.number}\n".encode())
     return manifest
 
@@ -217,7 +221,4 @@ def _work(index_root: Path) -> Path:
 
 
 def _damaged(path: Path, what: str) -> IndexDamaged:
-    return IndexDamaged(
-        f"{path} {what}.",
-        remedy="Delete the file CURRENT in the index folder and refresh all sources; nothing is encoded again.",
-    )
+    return IndexDamaged(f"{path} {what}.", remedy=REBUILD)

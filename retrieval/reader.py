@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrieval.bm25 import BM25_DIGEST
-from retrieval.errors import IndexDamaged, IndexMismatch, IndexMissing
-from retrieval.files import copy_tree_sparse, disk_full_named, remove_tree, require_room, try_lock, used_bytes
+from retrieval.errors import REBUILD, IndexDamaged, IndexMismatch, IndexMissing, IndexUnusable
+from retrieval.files import copy_tree_sparse, disk_named, remove_tree, require_room, try_lock, used_bytes
 from retrieval.generations import current_number, read_manifest, shard_folder
 from retrieval.store.edge import open_edge_store
 from retrieval.store.payload import PAYLOAD_VERSION
@@ -53,13 +53,17 @@ def open_index(index_root: Path, *, embedder: str) -> IndexReader:
 class Lease:
     """One open generation; `store` stays open as long as the lease is held."""
 
-    generation: Generation
+    manifest: Manifest
     store: EdgeStore
     folder: Path
     lock: int
     holders: int = 0
     retired: bool = False
     closed: bool = False
+
+    @property
+    def generation(self) -> Generation:
+        return self.manifest.generation
 
     def close(self) -> None:
         self.store.close()
@@ -75,6 +79,7 @@ class IndexReader:
         self._embedder = embedder
         self._open = opened
         self._guard = threading.Lock()
+        self._closed = False
 
     @property
     def generation(self) -> Generation:
@@ -84,20 +89,26 @@ class IndexReader:
     def follow(self) -> bool:
         """Swap to the generation that is served now; returns whether it is another one.
 
-        Searches under way finish on the old one. The copying happens before the swap.
+        Searches under way finish on the old one. The copying happens before the swap. Equal numbers are not
+        enough: an index that was deleted and made anew counts from 1 again. A reader that is closed
+        meanwhile stays closed. Raises what `open_index` raises, and IndexUnusable if it was closed before.
         """
-        if current_number(self._root) == self.generation.number:
+        with self._guard:
+            self._check_open()
+        if _served_manifest(self._root) == self._open.manifest:
             return False
         fresh = _open_copy(self._root, self._embedder)
         with self._guard:
-            old, self._open = self._open, fresh
+            old = fresh if self._closed else self._open
+            self._open = self._open if self._closed else fresh
         self._retire(old)
-        return True
+        return old is not fresh
 
     @contextmanager
     def lease(self) -> Iterator[Lease]:
-        """The open generation, kept open until the lease ends."""
+        """The open generation, kept open until the lease ends; raises IndexUnusable if the reader was closed."""
         with self._guard:
+            self._check_open()
             held = self._open
             held.holders += 1
         try:
@@ -109,6 +120,8 @@ class IndexReader:
 
     def close(self) -> None:
         """Close the store and remove the private copy, at the latest when the last lease ends."""
+        with self._guard:
+            self._closed = True
         self._retire(self._open)
 
     def __enter__(self) -> IndexReader:
@@ -118,6 +131,10 @@ class IndexReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise IndexUnusable(f"The reader of {self._root} was closed.", remedy="Open the index again.")
 
     def _retire(self, old: Lease) -> None:
         with self._guard:
@@ -134,7 +151,7 @@ class IndexReader:
 
 def _open_copy(index_root: Path, embedder: str) -> Lease:
     """Copy and open what is served now; starts over if that generation is retired meanwhile."""
-    with disk_full_named(index_root):
+    with disk_named(index_root):
         while True:
             manifest = _served_manifest(index_root)
             _check_schema(manifest, embedder)
@@ -147,11 +164,11 @@ def _open_copy(index_root: Path, embedder: str) -> Lease:
 
 def _copy_and_open(index_root: Path, manifest: Manifest) -> Lease:
     source = shard_folder(index_root, manifest.number)
-    require_room(index_root, used_bytes(source) + _SLACK)
+    require_room({index_root: used_bytes(source) + _SLACK})
     folder, lock = _private_folder(index_root)
     try:
         copy_tree_sparse(source, folder / "shard")
-        return Lease(manifest.generation, _open_checked(folder / "shard", manifest), folder, lock)
+        return Lease(manifest, _open_checked(folder / "shard", manifest), folder, lock)
     except BaseException:
         remove_tree(folder)
         os.close(lock)
@@ -206,7 +223,7 @@ def _readers_lock(readers: Path) -> Iterator[None]:
     """Held for the moment in which a folder is made and locked, or found dead."""
     import fcntl
 
-    descriptor = os.open(readers / "LOCK", os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(readers / "LOCK", os.O_RDONLY | os.O_CREAT, 0o644)  # another user's file locks as well
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -219,6 +236,8 @@ def _is_dead(folder: Path) -> bool:
         descriptor = os.open(folder / "LOCK", os.O_RDWR)
     except FileNotFoundError:  # killed between making the folder and locking it
         return True
+    except PermissionError:  # another user's, who sweeps up after himself
+        return False
     try:
         return try_lock(descriptor)
     finally:
@@ -226,4 +245,4 @@ def _is_dead(folder: Path) -> bool:
 
 
 def _damaged(message: str) -> IndexDamaged:
-    return IndexDamaged(message, remedy="Delete the file CURRENT in the index folder and refresh all sources.")
+    return IndexDamaged(message, remedy=REBUILD)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from retrieval.apply import PointMaker
 from retrieval.bm25 import Bm25
 from retrieval.changes import Changes, find_changes, read_base
-from retrieval.files import disk_full_named
+from retrieval.files import disk_named
 from retrieval.generations import discard_work, retire_shards, seal, writer_lock
 from retrieval.texts import store_texts
 from retrieval.vector_cache import missing_texts, open_vector_cache
@@ -81,10 +81,10 @@ def refresh(
 
     What lies below `index_root`, `texts_root` or a folder of `excluded` is no document of any source.
     With `plan_only` nothing is written and the result says what would happen. Raises SourceMissing,
-    SourceNameTaken, IndexBusy, EncoderFailed, DiskFull or IndexDamaged; the old generation then serves on.
+    SourceNameTaken, EncoderFailed, DiskFull or IndexUnusable (busy, damaged, ...); the old generation then serves on.
     """
     started = clock()
-    with disk_full_named(index_root), nullcontext() if plan_only else _writing(index_root):
+    with disk_named(index_root), nullcontext() if plan_only else _writing(index_root):
         base = read_base(index_root)
         changes = find_changes(
             sources,
@@ -98,7 +98,9 @@ def refresh(
         generation, calls = base.manifest.number if base.manifest else None, 0
         if plan_only:
             calls = len(missing_texts(index_root / _CACHE, encoder.digest, changes.texts_to_embed))
-        elif not changes.is_empty:
+        elif changes.is_empty:
+            store_texts(texts_root, changes.survey.texts)  # those that were lost since
+        else:
             generation, calls = build_generation(changes, index_root, texts_root, encoder, progress)
     return RefreshResult(
         generation=generation,
@@ -120,7 +122,7 @@ def build_generation(
     with open_vector_cache(index_root / _CACHE, encoder.digest) as cache:
         calls = cache.encode_missing(texts, encoder, partial(progress, "encode"))
         dimensions = cache.dimensions(texts)
-        require_room_for(index_root, changes, dimensions)
+        require_room_for(index_root, texts_root, changes, dimensions)
         store_texts(texts_root, changes.survey.texts)
         maker = PointMaker(changes.survey.passages, cache.vectors, Bm25())
         churn = write_store(

@@ -2,10 +2,10 @@
 
     survey = survey_sources(sources, base, archive=texts, splitter=splitter)
 
-A file whose bytes, parser and trust are those of the catalogue is not parsed again. A file that cannot be
-read, parsed or split keeps its last good passages and is named. Nothing is written. With `resplit`, every
-document of the index is split anew, from its file or from its stored text (the way to another embedder,
-splitter or layout).
+A file whose bytes, parser and trust are those of the catalogue, and whose text is stored, is not parsed
+again. A file that cannot be read, parsed or split keeps its last good passages and is named. Nothing is
+written. With `resplit`, every document of the index is split anew, from its file or from its stored text
+(the way to another embedder, splitter or layout).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from retrieval.documents import Document, Passage
     from retrieval.sources.folder import FolderSource, SourceFile
 
-__all__ = ["Skipped", "Survey", "TextSplitter", "check_names", "survey_sources"]
+__all__ = ["Archive", "Skipped", "Survey", "TextSplitter", "check_names", "survey_sources"]
 
 
 class TextSplitter(Protocol):
@@ -38,6 +38,14 @@ class TextSplitter(Protocol):
     def digest(self) -> str: ...
 
     def split(self, document: Document) -> list[Passage]: ...
+
+
+class Archive(Protocol):
+    """The stored texts of documents that the index holds."""
+
+    def has(self, entry: DocumentEntry) -> bool: ...
+
+    def text(self, entry: DocumentEntry) -> str: ...
 
 
 class Skipped(NamedTuple):
@@ -77,7 +85,7 @@ def survey_sources(
     sources: Sequence[FolderSource],
     base: Catalogue,
     *,
-    stored_text: Callable[[DocumentEntry], str],
+    archive: Archive,
     splitter: TextSplitter,
     excluded: Sequence[Path] = (),
     resplit: bool = False,
@@ -85,14 +93,14 @@ def survey_sources(
 ) -> Survey:
     """Compare every file of the sources with `base`; sources of the index that are not named stay.
 
-    `stored_text` gives the archived text of a catalogued document; nothing below the folders `excluded` is
-    a document; `progress(done, total)` counts files.
+    A document whose text is not in the archive is parsed again. Nothing below the folders `excluded` is a
+    document. `progress(done, total)` counts files.
     Raises SourceMissing and SourceNameTaken before any file is read.
     """
     warnings = check_names(sources, base)
     listed = [(source, file) for source in sources for file in list_files(source, excluded)]
     collected = _Collected(warnings=warnings + _emptied(sources, listed, base))
-    walk = _Walk(base, stored_text, splitter, resplit, collected)
+    walk = _Walk(base, archive, splitter, resplit, collected)
     for done, (source, file) in enumerate(listed):
         walk.visit(source, file)
         if progress is not None:
@@ -140,7 +148,7 @@ def _are_one_folder(one: Path, other: Path) -> bool:
 @dataclass
 class _Walk:
     base: Catalogue
-    stored_text: Callable[[DocumentEntry], str]
+    archive: Archive
     splitter: TextSplitter
     resplit: bool
     collected: _Collected
@@ -154,7 +162,12 @@ class _Walk:
         known = self._known.get(uri)
         try:
             content = read_file(source, file)
-            if known is not None and not self.resplit and _is_current(known, source, content):
+            if (
+                known is not None
+                and not self.resplit
+                and _is_current(known, source, content)
+                and self.archive.has(known)
+            ):
                 self._keep(known)
             else:
                 self._take(parse(source, file, content))
@@ -178,7 +191,7 @@ class _Walk:
             self.collected.entries[entry.id] = entry
             return
         try:
-            self._split(entry.document(self.stored_text(entry)), entry.parser)
+            self._split(entry.document(self.archive.text(entry)), entry.parser)
         except UnreadableDocument as error:  # there is nothing to keep: its passages are of another schema
             self._skip(entry.uri, error)
 

@@ -8,13 +8,13 @@ A text is written once and never changed, so every generation, old ones included
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from retrieval.catalogue import text_digest
-from retrieval.errors import IndexDamaged, IndexMissing
-from retrieval.files import remove_tree, sync_folder, write_synced
-from retrieval.generations import read_catalogue
+from retrieval.errors import REBUILD, IndexDamaged, IndexMissing
+from retrieval.files import disk_named, make_folder, read_if_there, remove_tree, sync_folder, write_synced
+from retrieval.generations import read_catalogue, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,27 +22,42 @@ if TYPE_CHECKING:
 
     from retrieval.catalogue import DocumentEntry
 
-__all__ = ["TextArchive", "read_text", "store_texts"]
+__all__ = ["TextArchive", "has_text", "read_text", "store_texts"]
 
 
 def store_texts(texts_root: Path, texts: Mapping[str, str]) -> None:
-    """Add texts by their digest; those that are there stay. Durable when it returns.
+    """Add texts by their digest; those that are there, whole, stay. Durable when it returns.
 
-    Only the holder of the writer's lock may call it.
+    Only the holder of the writer's lock may call it. Raises DiskFull, IndexUnusable.
     """
-    fresh = {digest: text for digest, text in texts.items() if not _path(texts_root, digest).exists()}
-    if not fresh:
-        return
+    with disk_named(texts_root):
+        contents = {digest: text.encode() for digest, text in texts.items()}
+        fresh = {digest: content for digest, content in contents.items() if not _is_whole(texts_root, digest, content)}
+        if fresh:
+            _store(texts_root, fresh)
+
+
+def has_text(texts_root: Path, digest: str) -> bool:
+    """Whether a text of that name is there; its content is checked when it is read."""
+    return _path(texts_root, digest).is_file()
+
+
+def _is_whole(texts_root: Path, digest: str, content: bytes) -> bool:
+    path = _path(texts_root, digest)
+    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+
+
+def _store(texts_root: Path, fresh: Mapping[str, bytes]) -> None:
     pending = texts_root / "tmp"
     remove_tree(pending)
-    pending.mkdir(parents=True)
-    for digest, text in fresh.items():
-        write_synced(pending / digest, text.encode())
+    make_folder(pending)
+    for digest, content in fresh.items():
+        write_synced(pending / digest, content)
     for digest in fresh:
         target = _path(texts_root, digest)
-        target.parent.mkdir(exist_ok=True)
+        make_folder(target.parent)
         (pending / digest).replace(target)
-    for folder in {_path(texts_root, digest).parent for digest in fresh} | {texts_root}:
+    for folder in {_path(texts_root, digest).parent for digest in fresh}:
         sync_folder(folder)
     pending.rmdir()
 
@@ -50,13 +65,12 @@ def store_texts(texts_root: Path, texts: Mapping[str, str]) -> None:
 def read_text(texts_root: Path, digest: str) -> str:
     """The text with this sha256; raises IndexDamaged if it is missing or its content is another."""
     path = _path(texts_root, digest)
-    try:
-        text = path.read_bytes().decode()
-    except (FileNotFoundError, UnicodeDecodeError) as cause:
-        raise _damaged(path, "is missing or no text") from cause
-    if text_digest(text) != digest:
+    content = read_if_there(path)
+    if content is None:
+        raise _damaged(path, "is missing")
+    if hashlib.sha256(content).hexdigest() != digest:
         raise _damaged(path, "was changed")
-    return text
+    return content.decode()
 
 
 class TextArchive:
@@ -66,10 +80,11 @@ class TextArchive:
         self._index_root = index_root
         self._texts_root = texts_root
         self._entries = lru_cache(maxsize=4)(self._read_entries)
+        """By number and digest: an index that was deleted and made anew counts from 1 again."""
 
     def entry(self, generation: int, document_id: str) -> DocumentEntry:
         """The catalogue's entry; raises IndexMissing if the generation or the document is not there."""
-        entries = self._entries(generation)
+        entries = self._entries(generation, read_manifest(self._index_root, generation).catalogue_sha256)
         if document_id not in entries:
             raise IndexMissing(
                 f"Generation {generation} holds no document '{document_id}'.",
@@ -81,7 +96,7 @@ class TextArchive:
         """The text that the offsets of this document's passages count in, digest checked."""
         return read_text(self._texts_root, self.entry(generation, document_id).text_hash)
 
-    def _read_entries(self, generation: int) -> dict[str, DocumentEntry]:
+    def _read_entries(self, generation: int, catalogue_sha256: str) -> dict[str, DocumentEntry]:
         _, catalogue = read_catalogue(self._index_root, generation)
         return {entry.id: entry for entry in catalogue.documents}
 
@@ -91,6 +106,4 @@ def _path(texts_root: Path, digest: str) -> Path:
 
 
 def _damaged(path: Path, what: str) -> IndexDamaged:
-    return IndexDamaged(
-        f"The stored text {path} {what}.", remedy="Delete the index folder and the texts, then refresh again."
-    )
+    return IndexDamaged(f"The stored text {path} {what}.", remedy=REBUILD)

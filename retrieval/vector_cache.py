@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retrieval.errors import EncoderFailed, IndexDamaged
+from retrieval.errors import EncoderFailed, IndexBusy, IndexDamaged, IndexUnusable
 from serving.interface.errors import GroundskeeperError
 
 if TYPE_CHECKING:
@@ -33,14 +33,16 @@ __all__ = ["VectorCache", "missing_texts", "open_vector_cache"]
 
 _COMMIT_EVERY = 64
 """Texts per commit: a few seconds of encoding on one core."""
+_PATIENCE = 5.0
+"""Seconds to wait for another process that is in the file; writers exclude each other by their own lock."""
 _SCHEMA = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
 
 
 @contextmanager
 def open_vector_cache(path: Path, embedder: str) -> Iterator[VectorCache]:
-    """The cache for one embedder digest, created if needed; raises IndexDamaged on a broken file."""
+    """The cache for one embedder digest, created if needed; raises IndexDamaged, IndexBusy, IndexUnusable."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _damage_named(path), closing(sqlite3.connect(path)) as connection:
+    with _failures_named(path), closing(sqlite3.connect(path, timeout=_PATIENCE)) as connection:
         connection.execute(_SCHEMA)
         yield VectorCache(connection, embedder)
 
@@ -49,8 +51,10 @@ def missing_texts(path: Path, embedder: str, texts: Iterable[str]) -> list[str]:
     """Distinct texts the embedder would have to encode, found without writing anything."""
     if not path.exists():
         return list(dict.fromkeys(texts))
-    with _damage_named(path), closing(sqlite3.connect(path)) as connection:
-        return VectorCache(connection, embedder).missing(texts)
+    read_only = f"{path.absolute().as_uri()}?mode=ro"
+    with _failures_named(path), closing(sqlite3.connect(read_only, uri=True, timeout=_PATIENCE)) as connection:
+        made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'vectors'").fetchone()
+        return VectorCache(connection, embedder).missing(texts) if made else list(dict.fromkeys(texts))
 
 
 @dataclass(frozen=True)
@@ -130,14 +134,26 @@ _REMEDY = "The index is unchanged. Check the embedder (model files, memory), the
 
 
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    """A file that is no SQLite database, or a torn one, is damage; a full disk keeps its own name."""
+def _failures_named(path: Path) -> Iterator[None]:
+    """What SQLite refuses, in our words; a full disk is named by whoever knows the disk."""
     try:
         yield
-    except sqlite3.DatabaseError as cause:
-        if isinstance(cause, sqlite3.OperationalError):
+    except sqlite3.OperationalError as cause:
+        reason = cause.sqlite_errorcode & 0xFF  # the low byte, whatever the detail
+        if reason == sqlite3.SQLITE_FULL:
             raise
+        if reason in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise IndexBusy(f"The vector cache {path} is in use: {cause}.", remedy=_WAIT) from cause
+        raise IndexUnusable(f"The vector cache {path} cannot be used: {cause}.", remedy=_CHECK) from cause
+    except sqlite3.DatabaseError as cause:  # no database, or a torn one
         raise IndexDamaged(
             f"The vector cache {path} is damaged: {cause}.",
             remedy=f"Delete {path}; it is a cache, and the next refresh encodes the texts again.",
         ) from cause
+
+
+_WAIT = "Wait for the other process to end, then try again."
+_CHECK = (
+    "Check that you may read and write the file and its folder and that the disk works, then refresh again. What a "
+    "killed refresh left in it is mended by a refresh, not by a plan."
+)

@@ -28,6 +28,8 @@ __all__ = ["require_room_for", "write_store"]
 
 _CHURN_FLOOR = 1000
 """Below this many dead points no shard is worth writing anew."""
+_BLOCK = 4 << 10
+"""Bytes by which a file may take more room than it has content."""
 _SLACK = 64 << 20
 """Bytes for the engine's log and preallocation, whatever the size of the index."""
 
@@ -53,14 +55,14 @@ def write_store(
     return churn
 
 
-def require_room_for(index_root: Path, changes: Changes, dimensions: int) -> None:
-    """Raise DiskFull unless the next generation surely fits: copies, log, segments and texts."""
+def require_room_for(index_root: Path, texts_root: Path, changes: Changes, dimensions: int) -> None:
+    """Raise DiskFull unless the next generation surely fits: copies, log and segments, and the texts where they go."""
     base = changes.base.manifest
     copies = 0 if base is None else 2 * used_bytes(shard_folder(index_root, base.number))
-    texts = sum(len(text.encode()) for text in changes.survey.texts.values())
+    texts = sum(len(text.encode()) + _BLOCK for text in changes.survey.texts.values())
     embedded = [len(text.encode()) for text in changes.texts_to_embed]
     points = 6 * sum(embedded) + (8 * dimensions + 1024) * len(embedded)
-    require_room(index_root, _SLACK + copies + texts + points)
+    require_room({index_root: _SLACK + copies + points, texts_root: texts})
 
 
 def _prepare(index_root: Path, changes: Changes, dimensions: Callable[[], int]) -> tuple[PassageStore, Plan, int]:

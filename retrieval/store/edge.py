@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from retrieval.bm25 import SparseVector
-from retrieval.errors import DiskFull, IndexBusy, IndexDamaged
+from retrieval.errors import REBUILD, DiskFull, IndexBusy, IndexDamaged, IndexMismatch, IndexUnusable, RetrievalError
 from retrieval.store.payload import passage_from, payload_of
 from retrieval.store.protocol import PassagePoint, Ranked
 
@@ -101,7 +101,7 @@ class EdgeStore:
         if absent := [passage_id for passage_id in passage_ids if passage_id not in found]:
             raise IndexDamaged(
                 f"{len(absent)} passages are not in the store {self._folder}, the first is {absent[0]}.",
-                remedy="Refresh again; if that does not help, delete the index folder and refresh.",
+                remedy=REBUILD,
             )
         return [found[passage_id] for passage_id in passage_ids]
 
@@ -191,21 +191,33 @@ def _from_engine(record: Any) -> PassagePoint:
 
 @contextmanager
 def _translated(folder: Path) -> Iterator[None]:
-    """Map what the engine raises (bare `Exception`, told apart by message) to our errors."""
+    """Map what the engine raises (bare `Exception`, told apart by message) to our errors.
+
+    Anything but a bare `Exception` is a wrong argument: an error of this program, which keeps its name.
+    """
     try:
         yield
     except Exception as cause:
-        message = str(cause)
-        if "No space left" in message or "os error 28" in message:
-            raise DiskFull(
-                f"The disk is full: {folder} could not be written.",
-                remedy="Free some space and refresh again; the old generation keeps serving.",
-            ) from cause
-        if "WouldBlock" in message:
-            raise IndexBusy(
-                f"The shard {folder} is open elsewhere.", remedy="Wait for the other process to end, then try again."
-            ) from cause
-        raise IndexDamaged(
-            f"The store {folder} failed: {message}",
-            remedy="Refresh again; if that does not help, delete the index folder and refresh.",
-        ) from cause
+        if type(cause) is not Exception:
+            raise
+        raise _ours(folder, str(cause)) from cause
+
+
+def _ours(folder: Path, message: str) -> RetrievalError:
+    if "No space left" in message or "os error 28" in message:
+        return DiskFull(
+            f"The disk is full: {folder} could not be written.",
+            remedy="Free some space and refresh again; the old generation keeps serving.",
+        )
+    if "WouldBlock" in message:
+        return IndexBusy(
+            f"The shard {folder} is open elsewhere.", remedy="Wait for the other process to end, then try again."
+        )
+    if "not initialized" in message:
+        return IndexUnusable(f"The store {folder} was closed.", remedy="Open the index again.")
+    if "dimension error" in message:
+        return IndexMismatch(
+            f"The store {folder} was made with another embedder: {message}.",
+            remedy="Run `groundskeeper refresh` to rebuild the index, or set the embedder it was made with.",
+        )
+    return IndexDamaged(f"The store {folder} failed: {message}", remedy=REBUILD)

@@ -13,7 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from retrieval.documents import Passage
-from retrieval.errors import IndexDamaged
+from retrieval.errors import REBUILD, IndexDamaged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ def passage_from(passage_id: str, payload: Mapping[str, Any]) -> Passage:
     except (KeyError, TypeError) as cause:
         raise IndexDamaged(
             f"Passage {passage_id} carries a payload that this version cannot read: {sorted(payload)}.",
-            remedy="Run a refresh; it rebuilds an index of another layout.",
+            remedy=REBUILD,
         ) from cause
     return passage
 

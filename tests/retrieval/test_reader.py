@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from retrieval.errors import IndexDamaged, IndexMismatch, IndexMissing
+from retrieval.errors import IndexDamaged, IndexMismatch, IndexMissing, IndexUnusable
+from retrieval.files import copy_tree_sparse, remove_tree
 from retrieval.generations import shard_folder
 from retrieval.reader import open_index
 from tests.retrieval.readable import House, ReadableEncoder, files_below
@@ -132,3 +136,74 @@ def test_a_shard_that_lost_a_file_or_passages_is_damage(house: House):
     with pytest.raises(IndexDamaged, match="lacks"):
         open_index(house.index_root, embedder="readable")
     assert copies(house) == []
+
+
+def test_following_notices_an_index_that_was_made_anew_under_the_same_number(house: House):
+    with open_index(house.index_root, embedder="readable") as reader:
+        remove_tree(house.index_root)
+        house.write("a.md", "berries")
+        assert house.refresh().generation == 1
+        assert reader.follow()
+        with reader.lease() as lease:
+            assert [point.passage.text for point in lease.store.scroll()] == ["berries"]
+        assert not reader.follow()
+
+
+def test_a_closed_reader_says_so_and_opens_no_copy(house: House):
+    reader = open_index(house.index_root, embedder="readable")
+    house.write("b.md", "berries")
+    house.refresh()
+    reader.close()
+    with pytest.raises(IndexUnusable, match="was closed"):
+        reader.follow()
+    with pytest.raises(IndexUnusable, match="was closed"), reader.lease():
+        pass
+    assert copies(house) == []
+
+
+def test_a_reader_closed_while_it_follows_keeps_no_copy(house: House, monkeypatch: pytest.MonkeyPatch):
+    reader = open_index(house.index_root, embedder="readable")
+    house.write("b.md", "berries")
+    house.refresh()
+
+    def copy_then_close(source: Path, target: Path) -> None:
+        copy_tree_sparse(source, target)
+        reader.close()
+
+    monkeypatch.setattr("retrieval.reader.copy_tree_sparse", copy_then_close)
+    assert not reader.follow()
+    assert copies(house) == []
+
+
+def refuses(house: House, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permissions bind no superuser, so the refusal is played."""
+    opened = os.open
+
+    def refuse(path: str | Path, *arguments: int, **options: Any) -> int:
+        if what in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+def test_a_reader_that_may_not_write_is_told_which_folder_it_needs(house: House, monkeypatch: pytest.MonkeyPatch):
+    refuses(house, "readers", monkeypatch)
+    with pytest.raises(IndexUnusable, match="Permission denied") as refused:
+        open_index(house.index_root, embedder="readable")
+    assert "private copy" in refused.value.remedy
+
+
+def test_the_copy_of_another_user_is_left_alone(house: House, monkeypatch: pytest.MonkeyPatch):
+    other = house.index_root / "readers" / "7-other"
+    other.mkdir(parents=True)
+    (other / "LOCK").touch()
+    refuses(house, "7-other", monkeypatch)
+    assert titles(house) == {"apples"}
+    assert copies(house) == [other]
+
+
+def test_an_index_that_is_a_file_is_unusable(tmp_path: Path):
+    (tmp_path / "index").write_text("no folder")
+    with pytest.raises(IndexUnusable, match="Not a directory"):
+        open_index(tmp_path / "index", embedder="readable")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -18,12 +19,15 @@ from retrieval.errors import (
     EncoderFailed,
     IndexBusy,
     IndexDamaged,
+    IndexUnusable,
     SourceMissing,
     SourceNameTaken,
 )
-from retrieval.generations import current_number, read_catalogue, writer_lock
+from retrieval.files import remove_tree
+from retrieval.generations import current_number, read_catalogue, shard_folder, writer_lock
 from retrieval.refresh import RefreshResult
 from retrieval.sources.folder import FolderSource
+from retrieval.texts import TextArchive
 from tests.fakes import StepClock
 from tests.retrieval.readable import House, ParagraphSplitter, ReadableEncoder, files_below
 
@@ -448,6 +452,72 @@ def test_an_index_with_damage_is_not_built_upon_and_the_remedy_works(house: Hous
     result = house.refresh()
     assert (result.generation, result.encoder_calls) == (2, 0)
     assert house.points() == before
+
+
+def text_of(house: House, document_id: str) -> str:
+    generation = current_number(house.index_root) or 0
+    return TextArchive(house.index_root, house.texts_root).text(generation, document_id)
+
+
+def test_a_lost_text_is_stored_again_by_the_next_refresh(house: House):
+    remove_tree(house.texts_root)
+    assert unchanged(house.refresh())
+    assert text_of(house, "docs:b.md") == "# Berries\n\nblue"
+    assert current_number(house.index_root) == 1
+
+
+def test_a_damaged_text_is_stored_again_by_its_remedy(house: House):
+    for path in house.texts_root.rglob("*.txt"):
+        path.write_bytes(b"")
+    with pytest.raises(IndexDamaged) as damage:
+        text_of(house, "docs:b.md")
+    assert "Delete the file CURRENT" in damage.value.remedy
+    (house.index_root / "CURRENT").unlink()
+    assert house.refresh().encoder_calls == 0
+    assert text_of(house, "docs:b.md") == "# Berries\n\nblue"
+
+
+def test_a_damaged_shard_is_made_anew_by_its_remedy(house: House):
+    before = house.points()
+    for path in shard_folder(house.index_root, 1).rglob("segment.json"):
+        path.write_text("{")
+    house.write("c.md", "cherries")
+    with pytest.raises(IndexDamaged) as damage:
+        house.refresh()
+    assert "Delete the file CURRENT" in damage.value.remedy
+    (house.docs / "c.md").unlink()
+    (house.index_root / "CURRENT").unlink()
+    assert house.refresh().encoder_calls == 0
+    assert house.points() == before
+
+
+@pytest.mark.parametrize("plan_only", [False, True])
+def test_an_index_that_is_a_file_is_unusable(tmp_path: Path, plan_only: bool):
+    house = House(tmp_path)
+    house.write("a.md", "red")
+    house.index_root.write_text("no folder")
+    with pytest.raises(IndexUnusable) as unusable:
+        house.refresh(plan_only=plan_only)
+    assert unusable.value.kind == "index_unusable"
+
+
+def test_a_full_disk_of_texts_is_blamed_on_the_texts(house: House, monkeypatch: pytest.MonkeyPatch):
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    house.write("c.md", "cherries")
+    monkeypatch.setattr("retrieval.texts.write_synced", full)
+    with pytest.raises(DiskFull, match=str(house.texts_root)):
+        house.refresh()
+
+
+def test_a_plan_over_an_empty_cache_counts_every_text(tmp_path: Path):
+    house = House(tmp_path)
+    house.write("a.md", "red")
+    house.index_root.mkdir()
+    (house.index_root / "vectors.sqlite").touch()
+    assert house.refresh(plan_only=True).encoder_calls == 1
+    assert files_below(house.index_root) == {"vectors.sqlite": hashlib.sha256(b"").hexdigest()}
 
 
 def test_progress_names_the_stages_in_order(house: House):

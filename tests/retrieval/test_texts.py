@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.catalogue import text_digest
-from retrieval.errors import IndexDamaged, IndexMissing
+from retrieval.errors import IndexDamaged, IndexMissing, IndexUnusable
+from retrieval.files import remove_tree
 from retrieval.texts import TextArchive, read_text, store_texts
 from tests.retrieval.readable import House, files_below
 
@@ -31,6 +32,34 @@ def test_every_text_comes_back_newlines_and_all(texts: list[str]):
 def test_storing_nothing_new_writes_nothing(tmp_path: Path):
     store_texts(tmp_path / "texts", {})
     assert not (tmp_path / "texts").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"what was sited", b"what was cited and more"])
+def test_storing_again_restores_a_damaged_text(tmp_path: Path, content: bytes):
+    text = "what was cited"
+    store_texts(tmp_path, {text_digest(text): text})
+    (path,) = tmp_path.rglob("*.txt")
+    path.write_bytes(content)
+    store_texts(tmp_path, {text_digest(text): text})
+    assert read_text(tmp_path, text_digest(text)) == text
+
+
+def test_texts_that_cannot_be_stored_are_blamed_on_their_own_folder(tmp_path: Path):
+    (tmp_path / "texts").write_text("a file where the folder should be")
+    with pytest.raises(IndexUnusable, match=str(tmp_path / "texts")):
+        store_texts(tmp_path / "texts", {text_digest("a"): "a"})
+
+
+def test_an_archive_notices_an_index_that_was_made_anew(tmp_path: Path):
+    house = House(tmp_path)
+    house.write("a.md", "first")
+    house.refresh()
+    archive = TextArchive(house.index_root, house.texts_root)
+    assert archive.text(1, "docs:a.md") == "first"
+    remove_tree(house.index_root)
+    house.write("a.md", "second")
+    house.refresh()
+    assert archive.text(1, "docs:a.md") == "second"
 
 
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path):

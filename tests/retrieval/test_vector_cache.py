@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retrieval.errors import EncoderFailed, IndexDamaged
+from retrieval.errors import EncoderFailed, IndexBusy, IndexDamaged, IndexUnusable
 from retrieval.vector_cache import missing_texts, open_vector_cache
 from tests.retrieval.readable import ReadableEncoder, files_below
 
@@ -97,3 +98,32 @@ def test_a_broken_file_is_named_with_the_way_out(tmp_path: Path):
     with pytest.raises(IndexDamaged, match="damaged") as failure:
         encode(path, ["a"], ReadableEncoder())
     assert str(path) in failure.value.remedy
+
+
+def test_an_empty_file_holds_no_vector_and_looking_leaves_it_empty(tmp_path: Path):
+    path = tmp_path / "a?b#c.sqlite"
+    path.touch()
+    assert missing_texts(path, "readable", ["a", "b", "a"]) == ["a", "b"]
+    assert path.read_bytes() == b""
+    assert encode(path, ["a"], ReadableEncoder()) == 1
+    assert missing_texts(path, "readable", ["a", "b"]) == ["b"]
+
+
+def test_a_cache_that_another_process_writes_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("retrieval.vector_cache._PATIENCE", 0.01)
+    path = tmp_path / "v.sqlite"
+    encode(path, ["a"], ReadableEncoder())
+    other = sqlite3.connect(path)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(IndexBusy):
+        encode(path, ["b"], ReadableEncoder())
+    with pytest.raises(IndexBusy):
+        missing_texts(path, "readable", ["b"])
+    other.close()
+
+
+def test_a_cache_that_cannot_be_opened_is_named_with_its_path(tmp_path: Path):
+    (tmp_path / "v.sqlite").mkdir()
+    with pytest.raises(IndexUnusable, match=r"v\.sqlite cannot be used") as failure:
+        encode(tmp_path / "v.sqlite", ["a"], ReadableEncoder())
+    assert "read and write" in failure.value.remedy

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from retrieval.bm25 import Bm25
-from retrieval.errors import DiskFull, IndexBusy, IndexDamaged
+from retrieval.errors import DiskFull, IndexBusy, IndexDamaged, IndexUnusable
 from retrieval.files import copy_tree_sparse
 from retrieval.store.edge import EdgeStore, create_edge_store, open_edge_store
 from tests.retrieval.store.test_store_contract import point
@@ -44,8 +44,30 @@ def test_a_folder_without_a_shard_is_damage(tmp_path: Path):
 def test_a_store_that_was_closed_says_so(tmp_path: Path):
     store = create_edge_store(tmp_path / "s", dimensions=3)
     store.close()
-    with pytest.raises(IndexDamaged):
+    with pytest.raises(IndexUnusable, match="was closed") as closed:
         store.count()
+    assert not isinstance(closed.value, IndexDamaged)
+
+
+def test_a_wrong_argument_is_an_error_of_the_caller_and_no_damage(tmp_path: Path):
+    store = create_edge_store(tmp_path / "s", dimensions=3)
+    with pytest.raises(ValueError, match="UUID"):
+        store.fetch(["no uuid"])
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["segment.json", "edge_config.json", "matrix.dat"])
+def test_a_torn_file_is_damage_with_a_remedy(tmp_path: Path, name: str):
+    store = create_edge_store(tmp_path / "s", dimensions=3)
+    store.upsert([point("a")])
+    store.flush()
+    store.close()
+    files = [path for path in (tmp_path / "s").rglob("*") if path.name == name]
+    for path in files or (tmp_path / "s").rglob("*.dat"):
+        path.write_bytes(b"")
+    with pytest.raises(IndexDamaged) as damage:
+        open_edge_store(tmp_path / "s")
+    assert "CURRENT" in damage.value.remedy
 
 
 def test_once_reopened_deleted_passages_count_no_more_in_document_frequencies(tmp_path: Path):

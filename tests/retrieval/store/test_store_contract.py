@@ -11,7 +11,7 @@ import pytest
 
 from retrieval.bm25 import Bm25, SparseVector
 from retrieval.documents import Passage
-from retrieval.errors import IndexDamaged, RetrievalError
+from retrieval.errors import IndexDamaged, IndexMismatch
 from retrieval.store.edge import create_edge_store
 from retrieval.store.protocol import PassagePoint, PassageStore
 
@@ -137,7 +137,7 @@ def test_fetching_an_unknown_id_is_damage(store: PassageStore):
 
 
 def test_a_vector_of_another_length_is_refused_in_our_words(store: PassageStore):
-    with pytest.raises(RetrievalError):
+    with pytest.raises(IndexMismatch):
         store.upsert([point("a", (1.0, 0.0))])
-    with pytest.raises(RetrievalError):
+    with pytest.raises(IndexMismatch):
         store.search_dense([(1.0, 0.0)], 3)
