@@ -196,9 +196,11 @@ def test_a_second_writer_is_told_who_the_first_is(call: Call, pages: Path, encod
 def test_ctrl_c_ends_a_refresh_with_130_and_leaves_nothing_half_written(
     call: Call, pages: Path, encoder: ReadableEncoder, monkeypatch: pytest.MonkeyPatch
 ):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs are born ignoring it
     with monkeypatch.context() as pressed:
         pressed.setattr(encoder, "encode", lambda texts: signal.raise_signal(signal.SIGINT))
         refused(call("refresh", "pages", "--json"), "interrupted", code=130)
+    signal.signal(signal.SIGINT, before)
     assert not Path("var/index/CURRENT").exists()
     assert not Path("var/index/work").exists()
     assert call("refresh", "pages", "--json").document["generation"] == 1
