@@ -26,10 +26,6 @@ class Plan:
     removed: tuple[str, ...]
     unchanged: int
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self.added or self.changed or self.removed)
-
     def counts(self) -> dict[str, int]:
         """`added`, `changed`, `removed`, `unchanged`: how many of each."""
         return {

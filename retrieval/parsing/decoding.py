@@ -29,6 +29,9 @@ _MAX_CONTROLS = 0.05
 """Share of control characters above which decodable bytes are taken for binary."""
 _EXOTIC = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7"]
 """Never guessed: without a mark almost any bytes decode as one of these."""
+_MEAN_WINDOWS = frozenset({"iso8859-1", "ascii", "cp1252"})
+_WINDOWS = {byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in b"\x81\x8d\x8f\x90\x9d"}
+"""Where Windows-1252 differs from Latin-1 (WHATWG Encoding)."""
 
 
 class NotText(ValueError):
@@ -49,7 +52,16 @@ def decode(content: bytes, *, declared: str | None = None) -> str:
     try:
         return _checked(content.decode("utf-8"))
     except UnicodeDecodeError:
-        return _checked(_strictly(content, declared or _guess(content)))
+        return _checked(_as_declared(content, declared) if declared else _strictly(content, _guess(content)))
+
+
+def _as_declared(content: bytes, encoding: str) -> str:
+    """As browsers read it: who declares Latin-1 or ASCII means Windows-1252, for which no byte is undefined."""
+    try:
+        western = codecs.lookup(encoding).name in _MEAN_WINDOWS
+    except LookupError:
+        western = False
+    return content.decode("latin-1").translate(_WINDOWS) if western else _strictly(content, encoding)
 
 
 def _strictly(content: bytes, encoding: str) -> str:

@@ -2,8 +2,7 @@
 
     passage_from(passage.id, payload_of(passage)) == passage
 
-The payload holds all that a hit needs, so that a search reads no other file. `source` repeats the
-head of the document id for filters.
+The payload holds all that a hit needs, so that a search reads no other file.
 """
 
 from __future__ import annotations
@@ -20,14 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["PAYLOAD_VERSION", "fingerprint", "passage_from", "payload_of"]
 
-PAYLOAD_VERSION = "1"
+PAYLOAD_VERSION = "2"
 """Raise it when the keys or their meaning change; part of the index's schema."""
 
 
 def payload_of(passage: Passage) -> dict[str, Any]:
     """JSON-compatible; everything but the id."""
     return {
-        "source": passage.document_id.partition(":")[0],
         "document_id": passage.document_id,
         "uri": passage.uri,
         "title": passage.title,
@@ -42,9 +40,8 @@ def payload_of(passage: Passage) -> dict[str, Any]:
 
 def passage_from(passage_id: str, payload: Mapping[str, Any]) -> Passage:
     """The passage that was stored; raises IndexDamaged if a key is missing or too many."""
-    fields = {key: value for key, value in payload.items() if key != "source"}
     try:
-        passage = Passage(id=passage_id, **fields | {"heading_path": tuple(fields["heading_path"])})
+        passage = Passage(id=passage_id, **{**payload, "heading_path": tuple(payload["heading_path"])})
     except (KeyError, TypeError) as cause:
         raise IndexDamaged(
             f"Passage {passage_id} carries a payload that this version cannot read: {sorted(payload)}.",

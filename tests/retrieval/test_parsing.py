@@ -13,6 +13,8 @@ from pathlib import Path
 
 import docx
 import pytest
+from docx.oxml import parse_xml
+from docx.oxml.ns import nsdecls
 from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
@@ -185,6 +187,13 @@ def test_html_in_a_declared_older_encoding_is_read_as_declared() -> None:
     assert _parse("a.htm", page.encode("iso-8859-2")).text == "# Zażółć"
 
 
+@pytest.mark.parametrize("declared", ["iso-8859-1", "latin1", "us-ascii"])
+def test_html_that_declares_latin_1_is_read_as_browsers_read_it(declared: str) -> None:
+    page = f'<meta charset="{declared}"><p>“quoted”, it’s 5 €'.encode("cp1252")
+    assert _parse("a.html", page).text == "“quoted”, it’s 5 €"
+    assert _parse("a.html", page + b"\x81").text.startswith("“quoted”, it’s 5 €")
+
+
 def test_html_that_declares_nonsense_is_unreadable() -> None:
     with pytest.raises(UnreadableDocument, match="klingon"):
         _parse("a.html", '<meta charset="klingon"><p>é'.encode("latin-1"))
@@ -334,6 +343,54 @@ def test_a_word_file_becomes_headings_paragraphs_lists_and_tables_in_order() -> 
         "| k | v |\n| --- | --- |\n| 1 | 2 |\n\n## Deeper\n\nLast."
     )
     assert document.title == "The handbook"
+
+
+def _word_with(body: str) -> bytes:
+    """A Word file whose body is this, in WordprocessingML."""
+    word = docx.Document()
+    for element in parse_xml(f"<w:body {nsdecls('w')}>{body}</w:body>"):
+        word.element.body.insert(len(word.element.body) - 1, element)
+    out = io.BytesIO()
+    word.save(out)
+    return out.getvalue()
+
+
+def _p(text: str) -> str:
+    return f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+_CONTROL, _END = "<w:sdt><w:sdtPr/><w:sdtContent>", "</w:sdtContent></w:sdt>"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (f"{_p('one')}{_CONTROL}{_CONTROL}{_p('inside')}{_END}{_END}{_p('two')}", "one\n\ninside\n\ntwo"),
+        (f"<w:p><w:r><w:t>a </w:t></w:r>{_CONTROL}<w:r><w:t>b</w:t></w:r>{_END}</w:p>", "a b"),
+        (
+            f"<w:tbl><w:tblPr/><w:tblGrid><w:gridCol/><w:gridCol/></w:tblGrid>{_CONTROL}<w:tr>"
+            f"<w:tc>{_p('k')}{_CONTROL}{_p('more')}{_END}</w:tc>{_CONTROL}<w:tc>{_p('v')}</w:tc>{_END}</w:tr>{_END}</w:tbl>",
+            "| k more | v |\n| --- | --- |",
+        ),
+        (
+            "<w:tbl><w:tblPr/><w:tblGrid><w:gridCol/></w:tblGrid><w:tr><w:tc>"
+            f"<w:tbl><w:tblPr/><w:tblGrid><w:gridCol/></w:tblGrid><w:tr><w:tc>{_p('nested')}</w:tc></w:tr></w:tbl>"
+            '<w:p><w:ins w:id="1" w:author="a"><w:r><w:t>inserted</w:t></w:r></w:ins>'
+            '<w:del w:id="2" w:author="a"><w:r><w:delText>deleted</w:delText></w:r></w:del></w:p>'
+            "</w:tc></w:tr></w:tbl>",
+            "| nested inserted |\n| --- |",
+        ),
+        (
+            f"{_p('# no heading')}{_p('#hash')}{_p('```')}{_p('####### seven')}",
+            "\\# no heading\n\n#hash\n\n\\```\n\n####### seven",
+        ),
+    ],
+    ids=["control", "control in a line", "controls in a table", "nested table and insertion", "marks"],
+)
+def test_no_word_of_a_word_file_is_lost_and_none_becomes_markup(body: str, text: str) -> None:
+    document = _parse("a.docx", _word_with(body))
+    assert document.text == text
+    assert document.title == "A"
 
 
 def _zip(**files: bytes) -> bytes:

@@ -35,4 +35,5 @@ def test_every_id_is_counted_once(old: dict[str, str], new: dict[str, str]):
 
 @given(states)
 def test_planning_for_the_same_state_is_empty(state: dict[str, str]):
-    assert plan_changes(state, dict(reversed(state.items()))).is_empty
+    plan = plan_changes(state, dict(reversed(state.items())))
+    assert (plan.added, plan.changed, plan.removed) == ((), (), ())

@@ -48,11 +48,6 @@ def test_every_field_of_a_passage_is_part_of_its_fingerprint(name: str):
     assert fingerprint(replace(passage, **{name: other})) != fingerprint(passage)
 
 
-def test_the_source_is_in_the_payload_for_filters():
-    passage = Passage("id", "docs:guide:old.md", "docs/guide:old.md", "A", (), 0, 4, "text", "A\ntext")
-    assert payload_of(passage)["source"] == "docs"
-
-
 @pytest.mark.parametrize("change", [{"surplus": 1}, {"title": None}], ids=["a key too many", "a key too few"])
 def test_a_payload_of_another_layout_is_refused(change: dict[str, object]):
     payload = payload_of(Passage("id", "docs:a.md", "docs/a.md", "A", (), 0, 4, "text", "A\ntext")) | change
