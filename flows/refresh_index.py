@@ -47,6 +47,7 @@ def refresh_index(
         texts_root=settings.texts_root,
         encoder=embedding.encoder,
         splitter=embedding.splitter,
+        excluded=(settings.home, settings.models),
         plan_only=plan_only,
         progress=progress,
     )

@@ -64,11 +64,11 @@ def open_embedding(settings: Settings, say: Say) -> Embedding:
     from serving.registry.models import prepare_model
 
     model = prepare_model(settings.embedder, settings.models, progress=say)
-    limits = Limits(tokens=settings.passage_max_tokens, words=settings.passage_max_words)
-    return Embedding(
-        encoder=open_encoder(model.path, _embedder_digest(model), threads=settings.threads),
-        splitter=make_splitter(open_token_counter(model.path), limits),
+    encoder = open_encoder(model.path, _embedder_digest(model), threads=settings.threads)
+    limits = Limits(
+        tokens=settings.passage_max_tokens, words=settings.passage_max_words, embedded_tokens=encoder.max_tokens
     )
+    return Embedding(encoder, make_splitter(open_token_counter(model.path), limits))
 
 
 @dataclass(frozen=True)
