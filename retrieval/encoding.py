@@ -87,9 +87,29 @@ class SentenceEncoder:
 
     @cached_property
     def max_tokens(self) -> int:
-        """Longest input the model reads, in tokens; what is longer is cut off."""
-        settings = json.loads((self._path / "sentence_bert_config.json").read_text(encoding="utf-8"))
-        return int(settings["max_seq_length"])
+        """Longest input the model reads, in tokens; what is longer is cut off.
+
+        As sentence-transformers has it: `max_seq_length`, else the smaller bound of tokenizer and model.
+        Raises EncoderFailed if the folder names none.
+        """
+        if (longest := self._setting("sentence_bert_config.json", "max_seq_length")) is not None:
+            return longest
+        bounds = (
+            self._setting("tokenizer_config.json", "model_max_length"),
+            self._setting("config.json", "max_position_embeddings"),
+        )
+        known = [bound for bound in bounds if bound is not None and bound > 0]  # some models say -1 for none
+        if not known:
+            raise EncoderFailed(
+                f"The embedder at {self._path} does not say how long a text it reads.",
+                remedy="Name `max_seq_length` in its sentence_bert_config.json, or set another embedder.",
+            )
+        return min(known)
+
+    def _setting(self, file: str, key: str) -> int | None:
+        path = self._path / file
+        value = json.loads(path.read_text(encoding="utf-8")).get(key) if path.exists() else None
+        return None if value is None else int(value)
 
     @cached_property
     def count_tokens(self) -> Callable[[str], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,29 @@ def test_a_model_that_cannot_be_loaded_is_refused_on_first_use(tmp_path: Path):
     encoder = open_encoder(tmp_path, "digest")
     with pytest.raises(EncoderFailed, match="cannot be loaded"):
         _ = encoder.dimensions
+
+
+@pytest.mark.parametrize(
+    ("files", "longest"),
+    [
+        ({"sentence_bert_config": {"max_seq_length": 256}, "config": {"max_position_embeddings": 512}}, 256),
+        ({"sentence_bert_config": {"max_seq_length": None}, "tokenizer_config": {"model_max_length": 384}}, 384),
+        ({"tokenizer_config": {"model_max_length": 512}, "config": {"max_position_embeddings": 514}}, 512),
+        ({"tokenizer_config": {"model_max_length": 1e30}, "config": {"max_position_embeddings": 8192}}, 8192),
+        ({"tokenizer_config": {"model_max_length": 100}, "config": {"max_position_embeddings": -1}}, 100),
+    ],
+)
+def test_the_longest_input_is_what_the_library_takes_from_the_folder(
+    tmp_path: Path, files: dict[str, dict[str, float | None]], longest: int
+):
+    for name, content in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    assert SentenceEncoder(tmp_path, "digest", None).max_tokens == longest
+
+
+def test_a_folder_that_names_no_longest_input_is_refused(tmp_path: Path):
+    with pytest.raises(EncoderFailed, match="how long a text"):
+        _ = SentenceEncoder(tmp_path, "digest", None).max_tokens
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,11 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from retrieval.generations import current_number, read_catalogue
+from retrieval.generations import current_number, discard_work, read_catalogue
 from retrieval.reader import open_index
 from retrieval.search import Found, find
 from tests.retrieval.readable import House, ReadableEncoder
@@ -50,15 +51,22 @@ def refresh(house: House) -> None:
 
 
 def crash(after: int, house: House) -> None:
-    """A refresh that dies at its `after`-th report of progress, if it has so many."""
+    """A refresh that dies at its `after`-th report of progress, if it has so many; the dead clean nothing up."""
     reports = iter(range(after))
 
     def report(stage: str, done: int, total: int) -> None:
         if next(reports, None) is None:
             raise Crash
 
-    with suppress(Crash):
+    with suppress(Crash), pytest.MonkeyPatch.context() as patched:
+        patched.setattr("retrieval.refresh.discard_work", dying(discard_work))
         house.refresh(progress=report)
+
+
+def dying(clean_up: Callable[[Path], None]) -> Callable[[Path], None]:
+    """The clean-up before a refresh, and none after it."""
+    calls = iter([clean_up])
+    return lambda index_root: next(calls, lambda _: None)(index_root)
 
 
 paths = st.sampled_from(PATHS)
