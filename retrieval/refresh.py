@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from retrieval.sources.folder import FolderSource
     from retrieval.survey import Skipped, TextSplitter
 
-__all__ = ["Progress", "RefreshResult", "build_generation", "refresh"]
+__all__ = ["KEEP_SHARDS", "Progress", "RefreshResult", "build_generation", "refresh"]
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage (`read`, `encode`, `write`), what is done of it, and its total."""
 
-_KEEP_SHARDS = 5
+KEEP_SHARDS = 5
 """Generations that can still be searched; older ones keep catalogue and texts only."""
 _CACHE = "vectors.sqlite"
 
@@ -129,7 +129,7 @@ def build_generation(
             index_root, changes, maker, lambda: dimensions or encoder.dimensions, partial(progress, "write")
         )
     manifest = seal(index_root, changes.survey.catalogue, changes.schema, churn=churn)
-    retire_shards(index_root, keep=_KEEP_SHARDS)
+    retire_shards(index_root, keep=KEEP_SHARDS)
     return manifest.number, calls
 
 

@@ -3,10 +3,13 @@
     python -m tests.retrieval.killing refresh ROOT DOCS LOG [--kill-at N]     one refresh, in a process of its own
     python -m tests.retrieval.killing follow ROOT                        a reader, until its input closes
 
+Both take `--embedder FOLDER`, a real embedder in place of the readable one.
+
 The refresh notes each operation on the disk (engine, database, sync, rename) in LOG before it begins, with the
 seconds since the first. With
 `--kill-at N` it kills itself right before its N-th; a parent may also kill it at any time, inside the engine too.
-The reader prints `<generation> <digest of all it can read>` whenever that changes.
+The reader prints `<generation> <digest of all it can read>` whenever that changes. A real embedder repeats itself
+within 1e-6 only: its dense vectors are left out of the digest, and compared by `are_equal`.
 """
 
 from __future__ import annotations
@@ -14,12 +17,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,22 +34,37 @@ from retrieval.search import search
 from retrieval.store.edge import EdgeStore
 from retrieval.store.protocol import PassagePoint
 from retrieval.vector_cache import VectorCache
-from tests.retrieval.readable import House, ReadableEncoder
+from tests.retrieval.readable import House
 
 POINTER = "replace CURRENT"
 """The operation after which readers see the new generation."""
+RETIRE = "rmtree trash"
+"""The removal of an old shard, after the pointer."""
 
 
-def digest_of(points: Iterable[PassagePoint]) -> str:
-    """One short hash over every payload and every vector."""
-    lines = sorted(repr(point) for point in points)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+TOLERANCE = 1e-6
+"""Largest difference between two answers of a real embedder to one text."""
 
 
-def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
+def digest_of(points: Iterable[PassagePoint], house: House) -> str:
+    """One short hash over every payload and every vector that is the same whenever it is computed."""
+    repeatable = points if house.embedder is None else (replace(point, dense=()) for point in points)
+    return hashlib.sha256("\n".join(sorted(map(repr, repeatable))).encode()).hexdigest()[:12]
+
+
+def are_equal(one: Mapping[str, PassagePoint], other: Mapping[str, PassagePoint], house: House) -> bool:
+    """Whether two indexes hold the same: with a real embedder, dense vectors within the tolerance."""
+    if house.embedder is None or one.keys() != other.keys():
+        return one == other
+    far = max((abs(a - b) for key in one for a, b in zip(one[key].dense, other[key].dense, strict=True)), default=0.0)
+    return far <= TOLERANCE and digest_of(one.values(), house) == digest_of(other.values(), house)
+
+
+def start(house: House, *arguments: str | Path) -> subprocess.Popen[str]:
     """This module in a process of its own."""
-    command = [sys.executable, "-m", "tests.retrieval.killing", *map(str, arguments)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options)
+    embedder = () if house.embedder is None else ("--embedder", house.embedder)
+    command = [sys.executable, "-m", "tests.retrieval.killing", *map(str, (*arguments, *embedder))]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 @dataclass(frozen=True)
@@ -67,7 +86,7 @@ def operations(log: Path) -> list[Operation]:
 def run_refresh(house: House, log: Path, *, kill_at: int = 0, kill_after: float | None = None) -> int:
     """Refresh in another process; returns its exit status. `kill_after` counts seconds from its first operation."""
     log.unlink(missing_ok=True)
-    with start("refresh", house.root, house.docs, log, "--kill-at", str(kill_at)) as child:
+    with start(house, "refresh", house.root, house.docs, log, "--kill-at", str(kill_at)) as child:
         if kill_after is not None:
             while child.poll() is None and not operations(log):
                 time.sleep(0.001)
@@ -98,34 +117,36 @@ _OPERATIONS: list[tuple[Any, str]] = [
     (os, "fsync"),
     (os, "rename"),
     (os, "replace"),
+    (shutil, "rmtree"),
 ]
 
 
 def _noted(function: Callable[..., Any], name: str, note: Callable[[str], None]) -> Callable[..., Any]:
     def wrapper(*arguments: Any, **options: Any) -> Any:
-        path = arguments[-1] if name in {"rename", "replace"} else None
+        path = arguments[-1] if name in {"rename", "replace", "rmtree"} else None
         note(name if path is None else f"{name} {Path(path).name}")
         return function(*arguments, **options)
 
     return wrapper
 
 
-def _follow(root: Path) -> None:
+def _follow(house: House) -> None:
     """Search and follow until the parent closes our input; print each state that is seen."""
     os.set_blocking(sys.stdin.fileno(), False)
-    encoder, seen = ReadableEncoder(), ""
-    with open_index(root / "index", embedder=encoder.digest) as reader:
+    encoder, seen = house.encoder, ""
+    with open_index(house.index_root, embedder=encoder.digest) as reader:
         while os.get_blocking(sys.stdin.fileno()) or _still_open():
             reader.follow()
             hits = search(reader, encoder, "red apples", top_k=5)
             with reader.lease() as lease:
                 points = list(lease.store.scroll())
-                state = f"{lease.generation.number} {digest_of(points)}"
+                state = f"{lease.generation.number} {digest_of(points, house)}"
             assert hits or not points
             if state != seen:
                 sys.stdout.write(f"{state}\n")
                 sys.stdout.flush()
                 seen = state
+            time.sleep(0.005)  # leaves the processor to the writer
 
 
 def _still_open() -> bool:
@@ -137,7 +158,7 @@ def _still_open() -> bool:
 
 def served(house: House) -> str:
     """The state that is served now, as the reader prints it."""
-    return f"{current_number(house.index_root)} {digest_of(house.points().values())}"
+    return f"{current_number(house.index_root)} {digest_of(house.points().values(), house)}"
 
 
 def main() -> None:
@@ -147,11 +168,12 @@ def main() -> None:
     parser.add_argument("docs", type=Path, nargs="?")
     parser.add_argument("log", type=Path, nargs="?")
     parser.add_argument("--kill-at", type=int, default=0)
+    parser.add_argument("--embedder", type=Path)
     given = parser.parse_args()
     if given.what == "follow":
-        _follow(given.root)
+        _follow(House(given.root, embedder=given.embedder))
     else:
-        _refresh(House(given.root, given.docs), given.log, given.kill_at)
+        _refresh(House(given.root, given.docs, embedder=given.embedder), given.log, given.kill_at)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.documents import Document, Passage
+from retrieval.encoding import open_encoder
 from retrieval.files import copy_tree_sparse, remove_tree
 from retrieval.generations import current_number, shard_folder
 from retrieval.refresh import RefreshResult, refresh
@@ -88,8 +89,12 @@ class House:
     docs: Path = field(default=Path())
     encoder: ReadableEncoder = field(default_factory=ReadableEncoder)
     splitter: ParagraphSplitter = field(default_factory=ParagraphSplitter)
+    embedder: Path | None = None
+    """Folder of a real embedder to use in place of the readable one."""
 
     def __post_init__(self) -> None:
+        if self.embedder is not None:
+            self.encoder = open_encoder(self.embedder, "a real one", threads=1)  # type: ignore[assignment]
         if self.docs == Path():
             self.docs = self.root / "docs"
 
