@@ -7,7 +7,6 @@ reads its weights when the first text is encoded, and a refresh that changes not
 from __future__ import annotations
 
 import errno
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from retrieval.texts import TextArchive
     from serving.assistant.pipeline import Assistant
     from serving.interface.behaviours import Behaviour
-    from serving.registry.models import ModelFolder
 
 __all__ = ["AnswerDesk", "Embedding", "SearchDesk", "make_home", "open_assistant", "open_embedding", "open_search"]
 
@@ -61,10 +59,11 @@ def open_embedding(settings: Settings, say: Say) -> Embedding:
     """Prepares the embedding model of the settings; its weights are loaded on first use."""
     from retrieval.encoding import open_encoder, open_token_counter
     from retrieval.splitting import Limits, make_splitter
+    from serving.registry.digests import folder_digest
     from serving.registry.models import prepare_model
 
     model = prepare_model(settings.embedder, settings.models, progress=say)
-    encoder = open_encoder(model.path, _embedder_digest(model), threads=settings.threads)
+    encoder = open_encoder(model.path, folder_digest(model.path), threads=settings.threads)
     limits = Limits(
         tokens=settings.passage_max_tokens, words=settings.passage_max_words, embedded_tokens=encoder.max_tokens
     )
@@ -124,11 +123,3 @@ def _modes() -> dict[Behaviour, str]:
 
     modes = dict.fromkeys(Behaviour, str(UntunedMode.FEW_SHOT))
     return modes | {Behaviour.RERANK: "hybrid_order"}
-
-
-def _embedder_digest(model: ModelFolder) -> str:
-    """sha256 (hex) of all that decides a vector: weights, tokenizer, and how token vectors become one."""
-    digest = hashlib.sha256(f"{model.weights_digest} {model.tokenizer_digest}".encode())
-    for path in sorted(model.path.glob("modules.json")) + sorted(model.path.glob("*_*/config.json")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

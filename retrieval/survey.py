@@ -177,10 +177,15 @@ class _Walk:
                 self._keep(known)
 
     def keep_others(self, refreshed: set[str]) -> None:
-        """Documents of sources that this refresh does not name stay as they are."""
+        """Documents of sources that this refresh does not name stay as they are.
+
+        In another schema they must be split anew; raises UnreadableDocument rather than lose one.
+        """
         for entry in self.base.documents:
-            if entry.source not in refreshed:
-                self._keep(entry)
+            if entry.source not in refreshed and self.resplit:
+                self._split(entry.document(self.archive.text(entry)), entry.parser)
+            elif entry.source not in refreshed:
+                self.collected.entries[entry.id] = entry
 
     def _take(self, document: Document) -> None:
         entry = self._split(document, PARSER_VERSION)
@@ -210,8 +215,8 @@ def _passages(splitter: TextSplitter, document: Document) -> list[Passage]:
     """The document split. What a splitter raises on one odd page must not block a whole source."""
     try:
         return splitter.split(document)
-    except (GroundskeeperError, OSError, MemoryError):
-        raise
+    except (GroundskeeperError, OSError, MemoryError, ImportError):
+        raise  # not the page's fault
     except Exception as cause:  # foreign code, on text that nobody foresaw
         raise UnreadableDocument(
             f"{document.uri} cannot be split into passages: {cause or type(cause).__name__}.",

@@ -64,6 +64,8 @@ def _parsed(path: str, uri: str, content: bytes) -> tuple[Extracted, str]:
             f"{path} {cause}.",
             remedy="Save it as UTF-8, or move it out of the source if it is no text.",
         ) from cause
+    except (ImportError, MemoryError):
+        raise  # not the file's fault
     except Exception as cause:  # the parsers of broken files raise anything, from KeyError to RecursionError
         raise UnreadableDocument(
             f"{path} is no readable {suffix.removeprefix('.')} file: {cause or type(cause).__name__}.",

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from serving.registry.errors import ModelRefused
 
-__all__ = ["file_digest", "file_digests", "tokenizer_digest", "weights_digest"]
+__all__ = ["file_digest", "file_digests", "folder_digest", "tokenizer_digest", "weights_digest"]
 
 _CHUNK = 1 << 22
 _MAX_HEADER = 100_000_000
@@ -43,6 +43,18 @@ def file_digest(path: Path) -> str:
 def file_digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """sha256 (hex) of each named file of `folder`, ordered by name."""
     return {name: file_digest(folder / name) for name in sorted(names)}
+
+
+def folder_digest(folder: Path) -> str:
+    """sha256 (hex) over the names and contents of all settings and weights below `folder`.
+
+    Everything that can change what a model computes: its modules' settings and weights, tokenizer, lengths.
+    """
+    files = sorted(path for pattern in ("*.json", "*.safetensors", "vocab.txt") for path in folder.rglob(pattern))
+    digest = hashlib.sha256(b"folder 1\n")
+    for path in files:
+        digest.update(f"{path.relative_to(folder).as_posix()} {file_digest(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def weights_digest(folder: Path) -> str:

