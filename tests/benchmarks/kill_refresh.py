@@ -75,8 +75,8 @@ class Report:
 
     @property
     def before_the_switch(self) -> float:
-        """Share of the kills that struck between the first write and the pointer's switch."""
-        early = [kill for kill in self.kills if kill.how != "too late" and kill.operation <= kill.window]
+        """Share of the kills that struck after the first write began and left the pointer where it was."""
+        early = [kill for kill in self.kills if kill.served == "old"]
         return len(early) / len(self.kills) if self.kills else 0.0
 
     @property
