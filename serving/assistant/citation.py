@@ -24,6 +24,10 @@ from serving.interface.context import Context
 __all__ = ["Supported", "answer_sentences", "cite", "quote_evidence"]
 
 
+READABLE = {"prose": 1.0, "code": 0.7, "row": 0.7}
+"""Code and rows of tables hold the words of prose, but seldom answer alone; what announces code brings it along."""
+
+
 @dataclass(frozen=True)
 class Supported:
     """A sentence that stood up to the support check."""
@@ -58,6 +62,7 @@ def quote_evidence(query: Query, context: Context, library: Library) -> tuple[Ci
     for text, weight in query.searches:
         found = score_sentences(text, shown, library.similarity(text, shown), library.terms)
         scores = [score + weight * more for score, more in zip(scores, found, strict=True)]
+    scores = [score * READABLE[sentence.kind] for score, sentence in zip(scores, context.sentences, strict=True)]
     chosen = pick(scores, lambda i: _introduces(context, i))
     if not chosen:
         return ()

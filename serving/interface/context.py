@@ -60,6 +60,7 @@ class NumberedSentence:
     end: int
     shown: str
     """What the model reads: without inline markup, white space normalised."""
+    kind: Literal["prose", "code", "row"] = "prose"
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def passage_segments(passage: ContextPassage, count: CountTokens, limit: int = P
 def plain_text(passage: ContextPassage) -> str:
     """What the other behaviours show of a passage, on one line and without headings: for the reranker."""
     sentences = split_sentences(passage.text, in_code=passage.in_code)
-    return " ".join(_text(s) for s in sentences if s.kind in ("prose", "code") and _text(s))
+    return " ".join(_text(s) for s in sentences if s.kind not in ("heading", "markup") and _text(s))
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,9 @@ class _ShownLine:
     segments: tuple[Segment, ...]
 
     def numbered(self, passage_id: str, number: int) -> NumberedSentence:
-        return NumberedSentence(number, passage_id, self.sentence.start, self.sentence.end, self.shown)
+        kind = self.sentence.kind
+        assert kind in ("prose", "code", "row")  # the others are not citable
+        return NumberedSentence(number, passage_id, self.sentence.start, self.sentence.end, self.shown, kind)
 
 
 def _fitting(

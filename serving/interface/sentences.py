@@ -15,7 +15,7 @@ from typing import Literal
 
 __all__ = ["Sentence", "ends_in_code", "split_sentences"]
 
-Kind = Literal["prose", "code", "heading", "markup"]
+Kind = Literal["prose", "code", "row", "heading", "markup"]
 
 MAX_CHARACTERS = 600
 """Longer sentences are cut at white space, longer code at line ends."""
@@ -144,6 +144,8 @@ def _block_at(lines: list[_Line], index: int) -> tuple[int, Kind]:
         return index, "markup"
     if _is_title(lines, index):
         return index + 1, "heading"
+    if _ROW.match(line):
+        return index, "row"
     return _paragraph_end(lines, index), "prose"
 
 
@@ -195,8 +197,6 @@ def _literal_end(lines: list[_Line], opener: int) -> int | None:
 
 def _paragraph_end(lines: list[_Line], index: int) -> int:
     last = index
-    if _ROW.match(lines[index].text):
-        return last
     directive = bool(_DIRECTIVE.match(lines[index].text))
     while last + 1 < len(lines) and _continues(lines, last + 1):
         if directive and lines[last + 1].indent <= lines[index].indent:
@@ -248,7 +248,7 @@ def _is_item_number(text: str, start: int, end: int) -> bool:
 
 
 def _bounded(text: str, start: int, end: int, kind: Kind) -> Iterator[tuple[int, int]]:
-    while kind in ("prose", "code") and end - start > MAX_CHARACTERS:
+    while kind not in ("heading", "markup") and end - start > MAX_CHARACTERS:
         window = text[start : start + MAX_CHARACTERS]
         at_line, at_space = window.rfind("\n"), max(window.rfind(" "), window.rfind("\n"))
         cut = next((c for c in (at_line if kind == "code" else 0, at_space) if c > 0), MAX_CHARACTERS)

@@ -74,6 +74,7 @@ def test_prose_is_cut_at(text: str, expected: list[str]) -> None:
         ("```\nnever closed", ["code"]),
         ("Run this:\n```\nmake build\n```\nDone.", ["prose", "code", "prose"]),
         ("Run this:\n~~~\nmake\n~~~\nDone.", ["prose", "code", "prose"]),
+        ("| a. B | c |\n| d | e |\n\nProse.", ["row", "row", "prose"]),
         ("Title\n~~~~~\n\nProse.", ["heading", "prose"]),
         ("Output is long.\n...\nMore.", ["prose", "markup", "prose"]),
     ],
