@@ -58,6 +58,10 @@ Run this::
    that follows
 Below it.
 
+.. option:: --now
+
+   Starts at once.
+
 .. versionadded:: 2.0
 
 .. _label:

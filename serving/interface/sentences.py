@@ -32,6 +32,11 @@ _MARKUP = re.compile(
 _DIRECTIVE = re.compile(r"\s*\.\. [\w:-]+::")
 _BARE_DIRECTIVE = re.compile(r"\s*\.\. ([\w:-]+::\s*$|(version|deprecated)\w*::)")
 _CODE_DIRECTIVE = re.compile(r"\s*\.\. (code|code-block|sourcecode|prompt|parsed-literal|testcode|doctest)::")
+_NAMING_DIRECTIVE = re.compile(
+    r"\s*\.\. (?:[\w]+:)?(auto)?(option|cmdoption|program|describe|object|function|method|class|attribute|data|exception"
+    r"|module|envvar|confval|setting|term|rubric|topic)::"
+)
+"""Directives that name what the text below is about, as a heading does."""
 _BLOCK_STARTS = (_FENCE, _HEADING, _UNDERLINE, _ITEM, _ROW, _MARKUP, _DIRECTIVE)
 _CLOSERS = "\"')\\]”’»*_`」』）"
 _END = re.compile(rf"(?<=[.!?؟।۔])[{_CLOSERS}]*\s+|(?<=[。！？])[{_CLOSERS}]*\s*")
@@ -136,7 +141,7 @@ def _block_at(lines: list[_Line], index: int) -> tuple[int, Kind]:
     fence = _FENCE.match(line.rstrip())
     if fence and not _is_overline(lines, index):
         return _fence_end(lines, index, fence["marks"]), "code"
-    if _HEADING.match(line):
+    if _HEADING.match(line) or _NAMING_DIRECTIVE.match(line):
         return index, "heading"
     if _UNDERLINE.match(line):
         return (index + 2, "heading") if _is_overline(lines, index) else (index, "markup")

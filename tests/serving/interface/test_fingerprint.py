@@ -53,7 +53,10 @@ def test_the_chat_template_enters_the_generative_behaviours_and_not_the_reranker
 NOTHING = re.compile(r"(?!)()")
 RULES = [
     *((sentences, name) for name in ("_FENCE", "_HEADING", "_UNDERLINE", "_ITEM", "_ROW", "_MARKUP", "_DIRECTIVE")),
-    *((sentences, name) for name in ("_BARE_DIRECTIVE", "_CODE_DIRECTIVE", "_END", "_ABBREVIATION")),
+    *(
+        (sentences, name)
+        for name in ("_BARE_DIRECTIVE", "_NAMING_DIRECTIVE", "_CODE_DIRECTIVE", "_END", "_ABBREVIATION")
+    ),
     *((segments, name) for name in ("_MARKER_LIKE", "_HIDDEN", "_CONTROLS")),
     *((plain, name) for name in ("_GRAVE", "_TARGETED")),
     (context, "_FENCES"),

@@ -70,6 +70,7 @@ def test_prose_is_cut_at(text: str, expected: list[str]) -> None:
         ("Run:\n\n```sh\nmake\n\nmake test\n```\nDone.", ["prose", "code", "prose"]),
         ("Run::\n\n    make\n\n    make test\n\nDone.", ["prose", "code", "prose"]),
         (".. code-block:: sh\n\n   make\n\nDone.", ["markup", "code", "prose"]),
+        (".. option:: --now\n\n   Starts at once.", ["heading", "prose"]),
         (".. _label:\n\n.. note::\n\n   Mind this.", ["markup", "markup", "prose"]),
         ("```\nnever closed", ["code"]),
         ("Run this:\n```\nmake build\n```\nDone.", ["prose", "code", "prose"]),
