@@ -19,13 +19,15 @@ from serving.assistant.support import SUPPORT_THRESHOLD, support
 from serving.interface import citation as contract
 from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.citation import CitedSentence
-from serving.interface.context import Context
+from serving.interface.context import Context, NumberedSentence
 
 __all__ = ["Supported", "answer_sentences", "cite", "quote_evidence"]
 
 
-READABLE = {"prose": 1.0, "code": 0.7, "row": 0.7}
-"""Code and rows of tables hold the words of prose, but seldom answer alone; what announces code brings it along."""
+SELDOM_ALONE = 0.7
+"""Factor on the scores of code, rows of tables and sentences of under `FEWEST_WORDS`: they hold words of the question
+but seldom answer alone; what announces code brings it along."""
+FEWEST_WORDS = 4
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def quote_evidence(query: Query, context: Context, library: Library) -> tuple[Ci
     for text, weight in query.searches:
         found = score_sentences(text, shown, library.similarity(text, shown), library.terms)
         scores = [score + weight * more for score, more in zip(scores, found, strict=True)]
-    scores = [score * READABLE[sentence.kind] for score, sentence in zip(scores, context.sentences, strict=True)]
+    scores = [score * _readable(sentence) for score, sentence in zip(scores, context.sentences, strict=True)]
     chosen = pick(scores, lambda i: _introduces(context, i))
     if not chosen:
         return ()
@@ -116,6 +118,11 @@ def _citation(supported: Supported, at: int, passage: Passage, start: int, end: 
 
 def _known(sentences: Sequence[CitedSentence], context: Context) -> Iterator[CitedSentence]:
     return (s for s in sentences if all(1 <= n <= len(context.sentences) for n in s.numbers))
+
+
+def _readable(sentence: NumberedSentence) -> float:
+    alone = sentence.kind == "prose" and len(sentence.shown.split()) >= FEWEST_WORDS
+    return 1.0 if alone else SELDOM_ALONE
 
 
 def _introduces(context: Context, index: int) -> bool:

@@ -33,8 +33,8 @@ _DIRECTIVE = re.compile(r"\s*\.\. [\w:-]+::")
 _BARE_DIRECTIVE = re.compile(r"\s*\.\. ([\w:-]+::\s*$|(version|deprecated)\w*::)")
 _CODE_DIRECTIVE = re.compile(r"\s*\.\. (code|code-block|sourcecode|prompt|parsed-literal|testcode|doctest)::")
 _NAMING_DIRECTIVE = re.compile(
-    r"\s*\.\. (?:[\w]+:)?(auto)?(option|cmdoption|program|describe|object|function|method|class|attribute|data|exception"
-    r"|module|envvar|confval|setting|term|rubric|topic)::"
+    r"\s*\.\. (?:\w+:)?(auto)?(option|cmdoption|program|describe|object|function|method|class|attribute|data"
+    r"|exception|module|envvar|confval|setting|term|rubric|topic)::"
 )
 """Directives that name what the text below is about, as a heading does."""
 _BLOCK_STARTS = (_FENCE, _HEADING, _UNDERLINE, _ITEM, _ROW, _MARKUP, _DIRECTIVE)
