@@ -2,8 +2,8 @@
 
     groundskeeper ask "question" --json | python tests/benchmarks/check_quotes.py handbook=path/to/handbook
 
-Reads one or more answers as JSON from standard input. For formats whose text is stored as it is (md, rst, txt) the slice
-of the decoded file must equal the quote. Exit code 1 when one does not.
+Reads one or more answers as JSON from standard input. For formats whose text is stored as it is (md, rst, txt) the
+slice of the decoded file must equal the quote. Exit code 1 when one does not.
 """
 
 from __future__ import annotations
