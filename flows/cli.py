@@ -35,7 +35,8 @@ app.add_typer(evaluate, name="evaluate")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output; all else on standard error.")]
 Home = Annotated[
-    Path | None, typer.Option(help="Folder of all state but the models. Default: var.", show_default=False)
+    str | None,  # no Path: that would make the working folder of an empty one
+    typer.Option(metavar="PATH", help="Folder of all state but the models. Default: var.", show_default=False),
 ]
 TopK = Annotated[int | None, typer.Option(help="How many passages. Default: the setting top_k, 8.", show_default=False)]
 Mode = Literal["bm25", "dense", "hybrid"]

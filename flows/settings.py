@@ -15,18 +15,33 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from flows.errors import SettingsInvalid
 from retrieval.documents import Trust
 
-__all__ = ["FILE", "PREFIX", "Settings", "SourceSettings", "load_settings"]
+__all__ = ["FILE", "PREFIX", "SOURCE_NAME", "Settings", "SourceSettings", "as_path", "load_settings"]
 
 FILE = Path("groundskeeper.toml")
 PREFIX = "GROUNDSKEEPER_"
+SOURCE_NAME = r"^[^:/=\s][^:/=]*$"
+"""What a source may be called: names are part of document ids, and of NAME=PATH on the command line."""
+
+
+def as_path(given: str) -> Path:
+    """The path with `~` expanded. Raises ValueError if it is empty, which pathlib takes for the working folder."""
+    if not given.strip():
+        raise ValueError("an empty path names no folder")
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as cause:
+        raise ValueError(f"{given} begins with a user who has no home here") from cause
+
+
+FolderPath = Annotated[Path, BeforeValidator(lambda given: as_path(given) if isinstance(given, str) else given)]
 
 
 class SourceSettings(BaseModel):
@@ -34,8 +49,8 @@ class SourceSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[^:/=\s][^:/=]*$", description="Unique name; part of every document id.")
-    path: Path = Field(description="The folder.")
+    name: str = Field(pattern=SOURCE_NAME, description="Unique name; part of every document id.")
+    path: FolderPath = Field(description="The folder.")
     trust: Trust = Field("official", description="How far you vouch for it: official, community or unreviewed.")
 
 
@@ -44,8 +59,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    home: Path = Field(Path("var"), description="Folder of all state: index, stored texts, later adapters and reports.")
-    models: Path = Field(Path("var/models"), description="Folder of prepared models; stays when `home` moves.")
+    home: FolderPath = Field(
+        Path("var"), description="Folder of all state: index, stored texts, later adapters and reports."
+    )
+    models: FolderPath = Field(Path("var/models"), description="Folder of prepared models; stays when `home` moves.")
     sources: tuple[SourceSettings, ...] = Field((), description="Folders that `refresh` reads when none is named.")
 
     base_model: str = Field(

@@ -6,15 +6,16 @@ A source is given as `PATH` or `NAME=PATH`; without a name it goes by the folder
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.errors import SourceUnnamed
+from flows.settings import SOURCE_NAME, Settings, as_path
 
 if TYPE_CHECKING:
-    from flows.settings import Settings
     from retrieval.documents import Trust
     from retrieval.sources.folder import FolderSource
 
@@ -51,17 +52,30 @@ def renamed(source: FolderSource) -> FolderSource:
 def _given_source(text: str, settings: Settings) -> FolderSource:
     name, equals, path = text.partition("=")
     if not equals or "/" in name:  # a path may hold an equals sign itself
-        name, path = Path(text).resolve().name, text
+        name, path = "", text
+    folder = _folder(path)
+    name = name if path != text else folder.resolve().name
     trusts: dict[str, Trust] = {source.name: source.trust for source in settings.sources}
-    return _source(name, Path(path), trusts.get(name, "official"), settings)
+    return _source(name, folder, trusts.get(name, "official"), settings)
+
+
+def _folder(path: str) -> Path:
+    try:
+        return as_path(path)
+    except ValueError as cause:
+        raise SourceUnnamed(
+            f"The source {path!r} cannot be read: {cause}.",
+            remedy="Name a folder: PATH or NAME=PATH; `.` is the working folder.",
+        ) from cause
 
 
 def _source(name: str, path: Path, trust: Trust, settings: Settings) -> FolderSource:
     from retrieval.sources.folder import FolderSource
 
-    if not name.strip() or not str(path).strip() or set(":/=") & set(name):
+    if not re.fullmatch(SOURCE_NAME, name):
         raise SourceUnnamed(
-            f"A source cannot be called {name!r} (folder {path}): names are not empty and hold no `:`, `/` or `=`.",
+            f"A source cannot be called {name!r} (folder {path}): names are not empty, begin with no space and hold "
+            "no `:`, `/` or `=`.",
             remedy="Give it a name of its own: NAME=PATH.",
         )
     return FolderSource(name, path, trust, settings.max_document_mib * _MIB)

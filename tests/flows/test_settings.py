@@ -45,6 +45,9 @@ WRONG_FILES = {
     "a wrong type": ("threads = 'many'", "`threads` = 'many'"),
     "a source without a path": ("[[sources]]\nname = 'a'", "`sources.0.path`"),
     "a source whose name breaks ids": ("[[sources]]\nname = 'a:b'\npath = 'x'", "`sources.0.name` = 'a:b'"),
+    "a source with an empty path": ("[[sources]]\nname = 'a'\npath = ''", "`sources.0.path` = ''"),
+    "an empty folder": ("models = ' '", "`models` = ' '"),
+    "the folder of nobody": ("home = '~no-such-user/x'", "no-such-user"),
     "two sources of one name": ("[[sources]]\nname = 'a'\npath = 'x'\n" * 2, "Two sources have the name a"),
 }
 
@@ -56,6 +59,24 @@ def test_a_wrong_file_is_refused_and_the_message_names_the_place(content: str | 
         load_settings()
     assert named in str(refused.value)
     assert "groundskeeper.toml" in refused.value.remedy
+
+
+@pytest.mark.parametrize("name", ["HOME", "MODELS"])
+def test_an_empty_variable_never_stands_for_the_working_folder(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(f"GROUNDSKEEPER_{name}", "")
+    with pytest.raises(SettingsInvalid, match=f"`{name.lower()}` = ''"):
+        load_settings()
+
+
+def test_a_tilde_is_the_home_of_the_user_in_every_path(monkeypatch: pytest.MonkeyPatch):
+    Path("groundskeeper.toml").write_text('models = "~/m"\n[[sources]]\nname = "wiki"\npath = "~/w"\n')
+    monkeypatch.setenv("HOME", "/tidy")
+    settings = load_settings(home="~/h")
+    assert (settings.home, settings.models, settings.sources[0].path) == (
+        Path("/tidy/h"),
+        Path("/tidy/m"),
+        Path("/tidy/w"),
+    )
 
 
 def test_a_misspelt_variable_is_refused_rather_than_passed_over(monkeypatch: pytest.MonkeyPatch):
