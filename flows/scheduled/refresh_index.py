@@ -3,6 +3,7 @@
     from flows.scheduled.refresh_index import refresh_index_flow
     refresh_index_flow.serve("hourly", interval=3600, parameters={"sources": ["docs"]})
 
+Schedules are kept by a Prefect server, so serving needs PREFECT_API_URL; a temporary server never starts a run.
 Importing this module imports Prefect, three seconds; the command line does it through `flows.scheduled.run`.
 """
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["run_refresh_flow"]
 
+_UNREACHABLE = ("Prefect API server", "Failed to reach API")
+"""How Prefect's own RuntimeErrors begin to tell that its server did not start, or does not answer."""
+
 
 def run_refresh_flow(
     settings: Settings, sources: Sequence[str], progress: Callable[[str, int, int], None]
@@ -31,7 +34,7 @@ def run_refresh_flow(
     try:
         return refresh_index_flow(sources, settings.home, progress)
     except (ConnectError, RuntimeError) as cause:
-        if isinstance(cause, RuntimeError) and "Prefect API server" not in str(cause):
+        if isinstance(cause, RuntimeError) and not any(sign in str(cause) for sign in _UNREACHABLE):
             raise
         raise PrefectUnavailable(
             f"No Prefect server can be reached: {cause}",

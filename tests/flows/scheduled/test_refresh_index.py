@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -44,6 +45,21 @@ def test_a_refresh_runs_as_a_recorded_flow_and_its_errors_reach_the_user_plainly
     runs = recorded_runs(working_folder / "var" / "prefect" / "prefect.db")
     assert runs[first["document"]["flow_run"]] == runs[second["document"]["flow_run"]] == "COMPLETED"
     assert sorted(runs.values()) == ["COMPLETED", "COMPLETED", "FAILED"]
+
+
+def test_a_server_that_does_not_answer_is_told_with_a_remedy(pages: Path, working_folder: Path):
+    with socket.socket() as closed:  # bound and never listening: whoever connects is refused
+        closed.bind(("127.0.0.1", 0))
+        server = f"http://127.0.0.1:{closed.getsockname()[1]}/api"
+        environment = {**os.environ, "PREFECT_API_URL": server, "PREFECT_CLIENT_MAX_RETRIES": "0"}
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, json.dumps([["refresh", "pages", "--flow", "--json"]])],
+            env=environment, cwd=working_folder, capture_output=True, text=True, timeout=200,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (refused,) = json.loads(done.stdout)
+    assert (refused["code"], refused["document"]["error"]["kind"]) == (2, "prefect_unavailable")
+    assert "PREFECT_API_URL" in refused["document"]["error"]["remedy"]
 
 
 def recorded_runs(database: Path) -> dict[str, str]:
