@@ -2,7 +2,7 @@
 
     index/LOCK                       held by the one writer
     index/CURRENT                    the number of the generation that is served
-    index/work/                      the writer's, and rubbish to everyone else
+    index/work                       the writer's, and rubbish to everyone else
     index/generations/7/manifest.json, catalogue.json, shard/
 
     with writer_lock(root):

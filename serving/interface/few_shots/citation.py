@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from serving.interface.context import ContextPassage
+from serving.interface.few_shots.pages import BACKUPS, PORTS, WIKI
 
 __all__ = ["FEW_SHOTS", "CitationShot"]
 
@@ -20,27 +21,10 @@ class CitationShot(NamedTuple):
     answer: tuple[tuple[str, *tuple[Span, ...]], ...]
 
 
-_PORTS = ContextPassage(
-    id="ports",
-    title="Gateway > Network",
-    text="The gateway listens on port 7001. Change it with the setting `listen_port` and restart the gateway.",
-)
-_BACKUPS = ContextPassage(
-    id="backups",
-    title="Backups",
-    text="A full backup runs every Sunday. Incremental backups run every night and are kept for thirty days.",
-)
-_WIKI = ContextPassage(
-    id="wiki",
-    title="Team notes",
-    trust="community",
-    text="Nightly backups are kept for ten days. Start one by hand with:\n\n```\nbackup run --now\n```",
-)
-
 FEW_SHOTS = (
     CitationShot(
         "How can I make the gateway use another port?",
-        (_PORTS, _BACKUPS),
+        (PORTS, BACKUPS),
         (
             ("You can choose it with the setting `listen_port`; restart the gateway afterwards.", ("ports", 34, 99)),
             ("Until then it listens on port 7001.", ("ports", 0, 33)),
@@ -48,7 +32,7 @@ FEW_SHOTS = (
     ),
     CitationShot(
         "How do I start a backup now?",
-        (_WIKI,),
+        (WIKI,),
         (
             ("You can start one by hand:", ("wiki", 39, 62)),
             ("backup run --now", ("wiki", 64, 88)),
@@ -56,7 +40,7 @@ FEW_SHOTS = (
     ),
     CitationShot(
         "How long are nightly backups kept?",
-        (_BACKUPS, _WIKI),
+        (BACKUPS, WIKI),
         (
             (
                 "The pages disagree: the documentation says thirty days, the team notes say ten.",
