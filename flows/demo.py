@@ -86,7 +86,8 @@ def run_demo(settings: Settings, given: str, console: Console, *, with_flow: boo
     console.say(_introduced(source, refreshed))
     with open_assistant(settings, console.note) as desk:
         asked = []
-        for answer in _conversation(desk, source, settings.seed, console.stage):
+        evidence = Evidence(settings.index_root, settings.texts_root, source)
+        for answer in _conversation(desk, evidence, settings.seed, console.stage):
             console.say(answer.as_text())
             asked.append(answer)
     return DemoResult(refreshed, tuple(asked))
@@ -124,22 +125,23 @@ def _introduced(source: FolderSource, refreshed: dict[str, Any]) -> str:
 
 
 def _conversation(
-    desk: AnswerDesk, source: FolderSource, seed: int, on_stage: Callable[[str], None]
+    desk: AnswerDesk, evidence: Evidence, seed: int, on_stage: Callable[[str], None]
 ) -> Iterator[DemoAnswer]:
     """The three questions, asked one after the other; the second with the first as its conversation."""
     from serving.interface.turns import Turn
 
-    ask, evidence = partial(desk.assistant.answer, seed=seed, on_stage=on_stage), Evidence(desk.archive, source)
-    passages = _passages(desk, source)
+    ask = partial(desk.assistant.answer, seed=seed, on_stage=on_stage)
+    passages = _passages(desk, evidence.source)
     first = _first(desk, passages)
     answer = ask(first.question)
-    yield DemoAnswer("A question the documents answer", first.question, answer, unmet_by_answer(answer, evidence))
+    unmet = unmet_by_answer(answer, first.document_id, evidence)
+    yield DemoAnswer("A question the documents answer", first.question, answer, unmet)
 
     history = [Turn(role="user", content=first.question), Turn(role="assistant", content=answer.text)]
-    second = _second(desk, passages, first).question
-    answer = ask(second, history=history)
+    second = _second(desk, passages, first)
+    answer = ask(second.question, history=history)
     unmet = unmet_by_follow_up(answer, second, history, evidence)
-    yield DemoAnswer("A follow-up that leans on the conversation", second, answer, unmet)
+    yield DemoAnswer("A follow-up that leans on the conversation", second.question, answer, unmet)
 
     third = foreign_question(lambda question: bool(_found(desk, question, "bm25")))
     answer = ask(third)

@@ -1,18 +1,21 @@
 """What the demo's answers promise, each told in words when it is not so.
 
-The quotes are looked up again, by code that the answering pipeline does not use: in the stored text, and for formats
-whose text is stored as it is, in the file itself.
+Quotes are looked up again without the code that the answering pipeline reads with: in the stored text, found through
+the catalogue as the file it is, and, for formats whose text is stored as it is, in the document itself.
 """
 
 from __future__ import annotations
 
+import codecs
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flows.demo_questions import HeadingQuestion
     from retrieval.sources.folder import FolderSource
-    from retrieval.texts import TextArchive
     from serving.assistant.answer import Answer, Citation
     from serving.interface.turns import Turn
 
@@ -25,38 +28,60 @@ _KEPT_AS_THEY_ARE = (".md", ".markdown", ".rst", ".txt")
 class Evidence:
     """Where quotes are looked up."""
 
-    archive: TextArchive
+    index_root: Path
+    texts_root: Path
     source: FolderSource
 
     def texts(self, generation: int, document_id: str) -> Iterator[tuple[str, str]]:
         """What holds the document (`stored text`, `file`), and its text."""
-        yield "stored text", self.archive.text(generation, document_id)
-        source, _, path = document_id.partition(":")
+        yield "stored text", self._stored(generation, document_id)
+        name, _, path = document_id.partition(":")
         file = self.source.root / path
-        if source == self.source.name and path.endswith(_KEPT_AS_THEY_ARE) and file.is_file():
-            yield "file", file.read_bytes().decode("utf-8-sig", "replace")
+        if name == self.source.name and file.suffix.lower() in _KEPT_AS_THEY_ARE and file.is_file():
+            yield from (("file", text) for text in _utf8(file.read_bytes()))
+
+    def _stored(self, generation: int, document_id: str) -> str:
+        """The file that the catalogue names; empty, so that every quote is missed, when there is none."""
+        catalogue = self.index_root / "generations" / str(generation) / "catalogue.json"
+        documents = json.loads(catalogue.read_text("utf-8"))["documents"]
+        digests = [document["text_hash"] for document in documents if document["id"] == document_id]
+        paths = [self.texts_root / digest[:2] / f"{digest}.txt" for digest in digests]
+        return "".join(path.read_bytes().decode() for path in paths if path.is_file())
 
 
-def unmet_by_answer(answer: Answer, evidence: Evidence) -> tuple[str, ...]:
-    """Answered, cited, and every quote stands where its citation says."""
+def unmet_by_answer(answer: Answer, document_id: str, evidence: Evidence) -> tuple[str, ...]:
+    """Answered, citing the document that was asked about, and every quote stands where its citation says."""
     if answer.refused:
         return (f"it was refused ({answer.refusal_reason})",)
     if not answer.citations:
         return ("it cites nothing",)
     generation = answer.versions.generation
-    return tuple(unmet for citation in answer.citations for unmet in _misquoted(citation, generation, evidence))
+    misquoted = [unmet for citation in answer.citations for unmet in _misquoted(citation, generation, evidence)]
+    if document_id not in {citation.document_id for citation in answer.citations}:
+        misquoted.append(f"it does not cite {document_id}, of whose heading it was made")
+    return tuple(misquoted)
 
 
-def unmet_by_follow_up(answer: Answer, question: str, history: Sequence[Turn], evidence: Evidence) -> tuple[str, ...]:
+def unmet_by_follow_up(
+    answer: Answer, asked: HeadingQuestion, history: Sequence[Turn], evidence: Evidence
+) -> tuple[str, ...]:
     """The same, and what was searched for holds a word that only the conversation has."""
-    said = _terms(" ".join(turn.content for turn in history)) - _terms(question)
-    unmet = unmet_by_answer(answer, evidence)
+    said = _terms(" ".join(turn.content for turn in history)) - _terms(asked.question)
+    unmet = unmet_by_answer(answer, asked.document_id, evidence)
     return unmet if _terms(answer.query) & said else (*unmet, "the query takes nothing from the conversation")
 
 
 def unmet_by_refusal(answer: Answer) -> tuple[str, ...]:
     """Refused, without a citation."""
     return () if answer.refused and not answer.citations else ("it was answered",)
+
+
+def _utf8(content: bytes) -> Iterator[str]:
+    """The text without its byte order mark if it is UTF-8; what else it may be was guessed, and proves nothing."""
+    try:
+        yield content.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError:
+        return
 
 
 def _misquoted(citation: Citation, generation: int, evidence: Evidence) -> Iterator[str]:

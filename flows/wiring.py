@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from retrieval.encoding import DenseEncoder
     from retrieval.reader import IndexReader
     from retrieval.splitting import Splitter
-    from retrieval.texts import TextArchive
     from serving.assistant.pipeline import Assistant
     from serving.interface.behaviours import Behaviour
 
@@ -90,11 +89,10 @@ def open_search(settings: Settings, say: Say) -> Iterator[SearchDesk]:
 
 @dataclass(frozen=True)
 class AnswerDesk:
-    """What an answer takes, and the search and the stored texts that it rests on."""
+    """What an answer takes, and the search that it rests on."""
 
     assistant: Assistant
     search: SearchDesk
-    archive: TextArchive
 
 
 @contextmanager
@@ -109,10 +107,9 @@ def open_assistant(settings: Settings, say: Say) -> Iterator[AnswerDesk]:
     with open_search(settings, say) as desk:  # first: without an index no model need be loaded
         model = prepare_model(settings.base_model, settings.models, progress=say)
         engine = open_local_engine(model, threads=settings.threads)
-        archive = TextArchive(settings.index_root, settings.texts_root)
-        library = IndexLibrary(desk.reader, desk.encoder, archive)
+        library = IndexLibrary(desk.reader, desk.encoder, TextArchive(settings.index_root, settings.texts_root))
         try:
-            yield AnswerDesk(Assistant(engine, library, _modes(), top_k=settings.answer_passages), desk, archive)
+            yield AnswerDesk(Assistant(engine, library, _modes(), top_k=settings.answer_passages), desk)
         finally:
             engine.close()
 
