@@ -39,6 +39,17 @@ Home = Annotated[
     typer.Option(metavar="PATH", help="Folder of all state but the models. Default: var.", show_default=False),
 ]
 TopK = Annotated[int | None, typer.Option(help="How many passages. Default: the setting top_k, 8.", show_default=False)]
+
+
+def _readable(text: str) -> str:
+    """Words that are UTF-8; others cannot be searched for, nor printed."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as cause:
+        raise typer.BadParameter("it holds bytes that are not UTF-8") from cause
+    return text
+
+
 Mode = Literal["bm25", "dense", "hybrid"]
 
 
@@ -90,7 +101,7 @@ def refresh(
 
 @app.command()
 def search(
-    query: Annotated[str, typer.Argument(help="What to look for, in words.")],
+    query: Annotated[str, typer.Argument(help="What to look for, in words.", callback=_readable)],
     top_k: TopK = None,
     mode: Annotated[Mode, typer.Option(help="How to rank.")] = "hybrid",
     json: Json = False,
@@ -107,7 +118,9 @@ def search(
 
 @app.command()
 def ask(
-    question: Annotated[str, typer.Argument(help="The question; may lean on the conversation before it.")],
+    question: Annotated[
+        str, typer.Argument(help="The question; may lean on the conversation before it.", callback=_readable)
+    ],
     history: Annotated[
         Path | None,
         typer.Option(
@@ -164,8 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(given, prog_name="groundskeeper", standalone_mode=False)
     except typer.TyperException as error:
-        where = " ".join(part for part in given[:2] if part.isalpha())
-        remedy = f"See: groundskeeper {where} --help".replace("  ", " ")
+        context = getattr(error, "ctx", None)
+        remedy = f"See: {context.command_path if context else 'groundskeeper'} --help"
         show_error("usage", error.format_message(), remedy, "--json" in given)
         return MENDABLE
     return code if isinstance(code, int) else DONE

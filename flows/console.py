@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
     from rich.status import Status
 
-__all__ = ["Console", "command", "show_error"]
+__all__ = ["Console", "command", "show_error", "visible"]
+
+_STEERING = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"} | {
+    code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+"""Control characters, and those that change the direction of writing."""
 
 
 @contextmanager
@@ -35,9 +40,14 @@ def command(as_json: bool) -> Iterator[Console]:
     try:
         yield console
     except GroundskeeperError as error:
-        console.close()
-        show_error(error.kind, str(error), error.remedy, as_json)
-        raise typer.Exit(EXIT_CODES[error.kind]) from error
+        raise _shown(error, console) from error
+    except ImportError as error:
+        from flows.extras import missing_extra
+
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        raise _shown(missing, console) from error
     except KeyboardInterrupt as stop:
         console.close()
         remedy = "Run the same command again; it takes up what was finished."
@@ -47,11 +57,22 @@ def command(as_json: bool) -> Iterator[Console]:
         console.close()
 
 
+def _shown(error: GroundskeeperError, console: Console) -> typer.Exit:
+    console.close()
+    show_error(error.kind, str(error), error.remedy, console.as_json)
+    return typer.Exit(EXIT_CODES[error.kind])
+
+
 def show_error(kind: str, message: str, remedy: str, as_json: bool) -> None:
     """One line what happened, one line what to do next."""
     if as_json:
         _write_json({"error": {"kind": kind, "message": message, "remedy": remedy}})
-    typer.echo(f"error: {message}\n  {remedy}", err=True)
+    typer.echo(visible(f"error: {message}\n  {remedy}"), err=True)
+
+
+def visible(text: str) -> str:
+    """Text for a terminal: what would steer it, or turn its writing round, is written out, as is half a character."""
+    return text.replace("\r\n", "\n").translate(_STEERING).encode("utf-8", "backslashreplace").decode()
 
 
 class Console:
@@ -70,7 +91,7 @@ class Console:
         if self.as_json:
             _write_json(document)
         else:
-            typer.echo(text)
+            typer.echo(visible(text))
         if code != DONE:
             raise typer.Exit(code)
 
@@ -78,13 +99,13 @@ class Console:
         """A piece of the result, as it comes; silent with `--json`, whose document is whole."""
         self.close()
         if not self.as_json:
-            typer.echo(text + end, nl=False)
+            typer.echo(visible(text) + end, nl=False)
             self._midline = not end.endswith("\n")
 
     def note(self, text: str) -> None:
         """Something by the way, on standard error."""
         self.close()
-        typer.echo(text, err=True)
+        typer.echo(visible(text), err=True)
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """`done` of `total` units of `stage`; drawn on a terminal, silent elsewhere."""
@@ -130,4 +151,6 @@ class Console:
 
 
 def _write_json(document: Mapping[str, Any]) -> None:
-    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))
+    """Half characters, as names of files may hold, become JSON's own escapes."""
+    text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+    typer.echo(text.encode("utf-8", "backslashreplace").decode())

@@ -5,6 +5,7 @@ GroundskeeperError
     ├── SettingsInvalid       a setting is unknown, malformed or out of its bounds
     ├── SourceUnnamed         no source was given, or one cannot be named
     ├── HistoryInvalid        the file behind --history is no conversation
+    ├── ExtraMissing          a library is not installed that this command needs
     ├── PrefectUnavailable    no Prefect server answers, and a temporary one does not start in time
     └── NothingToAsk          the source gives no question: no document, or none with a heading and prose
 """
@@ -13,7 +14,15 @@ from __future__ import annotations
 
 from serving.interface.errors import GroundskeeperError
 
-__all__ = ["FlowError", "HistoryInvalid", "NothingToAsk", "PrefectUnavailable", "SettingsInvalid", "SourceUnnamed"]
+__all__ = [
+    "ExtraMissing",
+    "FlowError",
+    "HistoryInvalid",
+    "NothingToAsk",
+    "PrefectUnavailable",
+    "SettingsInvalid",
+    "SourceUnnamed",
+]
 
 
 class FlowError(GroundskeeperError):
@@ -44,6 +53,12 @@ class NothingToAsk(FlowError):
     """The demo finds no heading with prose under it to make a question of."""
 
     kind = "nothing_to_ask"
+
+
+class ExtraMissing(FlowError):
+    """A library is not installed that only some commands need."""
+
+    kind = "missing_extra"
 
 
 class PrefectUnavailable(FlowError):

@@ -35,6 +35,7 @@ EXIT_CODES: Mapping[str, int] = MappingProxyType(
         "index_missing": MENDABLE,
         "index_unusable": MENDABLE,
         "malformed_output": NOT_SO,
+        "missing_extra": MENDABLE,
         "model_damaged": MENDABLE,
         "model_missing": MENDABLE,
         "model_refused": MENDABLE,

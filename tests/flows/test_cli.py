@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from flows.extras import EXTRAS
 from retrieval.generations import writer_lock
 from tests.architecture.test_code import HEAVY
+from tests.architecture.tree import PACKAGES, imports, modules
 from tests.flows.calls import Command
 from tests.retrieval.readable import ReadableEncoder
 
@@ -234,6 +236,8 @@ REFUSED = {
     "an unknown option": (["search", "plan", "--topk", "3"], "usage"),
     "a missing argument": (["search"], "usage"),
     "an unknown command": (["find"], "usage"),
+    "a query that is not UTF-8": (["search", "caf\udce9"], "usage"),
+    "a question that is not UTF-8": (["ask", "caf\udce9?"], "usage"),
     "an unknown mode": (["search", "plan", "--mode", "fuzzy"], "usage"),
 }
 
@@ -244,6 +248,50 @@ def test_what_cannot_be_done_is_refused_with_a_remedy(
 ):
     refused(call(*arguments, "--json"), kind)
     assert not Path("var/index/CURRENT").exists()
+
+
+REMEDIES = {
+    "find": "See: groundskeeper --help",
+    "evaluate find": "See: groundskeeper evaluate --help",
+    "search plan --topk 3": "See: groundskeeper search --help",
+    "evaluate retrieval": "See: groundskeeper evaluate retrieval --help",
+}
+
+
+@pytest.mark.parametrize(("typed", "remedy"), REMEDIES.items(), ids=REMEDIES)
+def test_the_remedy_for_a_mistyped_command_is_itself_a_command(call: Call, typed: str, remedy: str):
+    assert call(*typed.split(), "--json").document["error"]["remedy"] == remedy
+    assert call(*remedy.split()[2:]).code == 0
+
+
+def test_a_library_that_is_not_installed_is_told_with_its_extra(
+    call: Call, pages: Path, encoder: ReadableEncoder, monkeypatch: pytest.MonkeyPatch
+):
+    def not_installed(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr("flows.refresh_index.choose_sources", lambda *given: not_installed("flows.gone"))
+    with pytest.raises(ModuleNotFoundError):  # a module of ours: no extra would bring it
+        call("refresh", "pages")
+    monkeypatch.setattr("flows.refresh_index.choose_sources", lambda *given: not_installed("prefect.client"))
+    message = refused(call("refresh", "pages", "--json"), "missing_extra")
+    assert message == "This command needs prefect, which is not installed."
+
+
+def test_every_library_of_the_packages_is_a_requirement_or_comes_with_an_extra():
+    required = {"jinja2", "pydantic", "pydantic_settings", "rich", "typer", "yaml"}
+    roots = {name.partition(".")[0] for module in modules() for name in imports(module.tree)}
+    foreign = roots - sys.stdlib_module_names - set(PACKAGES)
+    assert len(foreign) > 15
+    assert foreign - EXTRAS.keys() - required == set()
+
+
+def test_what_would_steer_a_terminal_is_printed_as_text(call: Call, pages: Path, encoder: ReadableEncoder):
+    (pages / "trap.md").write_text("# Trap\n\nA trap\x1b[2J waits \u202ehere\r\nfor every terminal that shows it.\n")
+    call("refresh", "pages")
+    shown = call("search", "trap terminal").out
+    assert "A trap\\x1b[2J waits \\u202ehere" in shown
+    assert not set(shown) & set("\x1b\u202e\r")
 
 
 def test_an_empty_query_is_refused(call: Call, pages: Path, encoder: ReadableEncoder):
