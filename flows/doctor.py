@@ -1,4 +1,4 @@
-"""Is everything in place? Each check says what it found and, when that is wrong, how to mend it. Nothing is changed.
+"""Is everything in place? Each check says what it found and how to mend it. Nothing is fetched or converted.
 
 diagnosis = examine(load_settings())
 diagnosis.healthy
@@ -71,14 +71,10 @@ class Diagnosis:
 
 def examine(settings: Settings) -> Diagnosis:
     """Looks at everything that a refresh and an answer need."""
-    checks = (
-        _python(),
-        _packages(),
-        *_folders(settings),
-        _model("base model", settings.base_model, settings),
-        _model("embedder", settings.embedder, settings),
-        _index(settings),
-    )
+    models = (_model("base model", settings.base_model, settings), _model("embedder", settings.embedder, settings))
+    usable = models[1].ok and _is_prepared(settings.embedder, settings.models)
+    index = _index(settings) if usable else Check("index", True, "not looked at: there is no embedder to read it with")
+    checks = (_python(), _packages(), *_folders(settings), *models, index)
     return Diagnosis(checks, settings.model_dump(mode="json"))
 
 
@@ -92,11 +88,14 @@ def _packages() -> Check:
     """Installed versions against the lock, which comes with a checkout only."""
     if not LOCK.is_dir():
         return Check("packages", True, "no lock beside the code to compare with")
-    pinned = dict(_pins())
-    wrong = [f"{name} {_installed(name)}, not {pin}" for name, pin in pinned.items() if _installed(name) != pin]
+    found = [(name, pin, _installed(name)) for name, pin in _pins()]
+    wrong = [f"{name} {here}, not {pin}" for name, pin, here in found if here not in (pin, None)]
     if wrong:
         return Check("packages", False, f"{len(wrong)} differ from the lock: {'; '.join(wrong[:5])}", "Run: make setup")
-    return Check("packages", True, f"{len(pinned)} as in the lock")
+    missing = [name for name, _, here in found if here is None]
+    rest = f"; not installed, for commands that need them: {', '.join(missing[:5])}" if missing else ""
+    more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+    return Check("packages", True, f"{len(found) - len(missing)} as in the lock{rest}{more}")
 
 
 def _pins() -> Iterator[tuple[str, str]]:
@@ -107,11 +106,11 @@ def _pins() -> Iterator[tuple[str, str]]:
                 yield name, pin.strip()
 
 
-def _installed(name: str) -> str:
+def _installed(name: str) -> str | None:
     try:
         return version(name).split("+")[0]  # the local part names a build: torch 2.13.0+cpu
     except PackageNotFoundError:
-        return "missing"
+        return None
 
 
 def _folders(settings: Settings) -> Iterator[Check]:
@@ -132,25 +131,29 @@ def _nearest(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
-class _NotPrepared(Exception):
-    """Raised from the progress callback, which is called before anything is converted or fetched."""
-
-
 def _model(name: str, reference: str, settings: Settings) -> Check:
     from serving.registry.models import prepare_model
 
-    def stop(text: str) -> None:
-        raise _NotPrepared(text)
-
     def look() -> Check:
-        model = prepare_model(reference, settings.models, progress=stop)
+        if not _is_prepared(reference, settings.models):
+            return Check(name, True, f"{reference} is not prepared yet; the first use does it")
+        model = prepare_model(reference, settings.models)
         found = f"{model.revision}, weights {model.weights_digest[:12]}, licence {model.licence}"
         return Check(name, True, found)
 
-    try:
-        return _checked(name, look)
-    except _NotPrepared:
-        return Check(name, True, f"{reference} is not prepared yet; the first use does it")
+    return _checked(name, look)
+
+
+def _is_prepared(reference: str, models: Path) -> bool:
+    """Whether using the model only reads: it is used where it lies, or was converted or fetched before."""
+    from serving.registry.packaged import packaged_model
+
+    if reference.startswith("package:"):
+        name = reference.removeprefix("package:")
+        entry = packaged_model(name)
+        return entry.kind == "folder" or (models / f"{name}-{entry.version}" / "model.json").exists()
+    is_hub_id = not reference.startswith(("/", "./", "../", "~")) and "/" in reference
+    return not is_hub_id or (models / reference.replace("/", "--") / "model.json").exists()
 
 
 def _index(settings: Settings) -> Check:

