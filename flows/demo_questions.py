@@ -84,7 +84,7 @@ def first_questions(passages: Sequence[Passage]) -> list[HeadingQuestion]:
     Raises NothingToAsk if no heading, nor title, has prose under it.
     """
     headings = [(heading_of(passage), passage) for passage in passages]
-    met = Counter({heading: len({p.document_id for h, p in headings if h == heading}) for heading, _ in headings})
+    met = Counter(heading for heading, _ in {(heading, passage.document_id) for heading, passage in headings})
     fit = [
         (*_order(heading, passage), passage)
         for heading, passage in headings
