@@ -17,7 +17,10 @@ from flows.exit_codes import EXIT_CODES, INTERRUPTED, MENDABLE
 from flows.settings import PREFIX, Settings, SourceSettings
 from serving.assistant.answer import Answer, Citation, Versions
 from serving.interface.behaviours import Behaviour
+from serving.interface.fingerprint import contract_digest
 from serving.interface.refusal import Reason, refusal_text
+from serving.registry.models import ModelFolder
+from serving.registry.tokenizer import open_template
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -232,6 +235,15 @@ def test_the_answer_that_is_shown_is_an_answer():
     (answer,) = (Answer.model_validate_json(block) for block in shown)
     assert [answer.text[c.answer_start : c.answer_end] for c in answer.citations] == [answer.text]
     assert answer.versions.adapters.keys() == set(Behaviour)
+
+
+@pytest.mark.models
+def test_the_contract_that_is_shown_is_that_of_the_embedded_base_model(base_model: ModelFolder):
+    contract = contract_digest(open_template(base_model.path))
+    pages = "".join([*TEXTS.values(), (ROOT / "README.md").read_text("utf-8")])
+    shown = re.findall(r"contract\W{1,4}([0-9a-f]{12,64})\b", pages)
+    assert len(shown) >= 2
+    assert [digest for digest in shown if not contract.startswith(digest)] == []
 
 
 def test_every_reason_to_refuse_is_listed_with_its_sentence():
