@@ -134,14 +134,14 @@ def _conversation(
     passages = _passages(desk, evidence.source)
     first = _first(desk, passages)
     answer = ask(first.question)
-    unmet = unmet_by_answer(answer, first.document_id, evidence)
+    unmet = unmet_by_answer(answer, evidence)
     yield DemoAnswer("A question the documents answer", first.question, answer, unmet)
 
     history = [Turn(role="user", content=first.question), Turn(role="assistant", content=answer.text)]
-    second = _second(desk, passages, first)
-    answer = ask(second.question, history=history)
+    second = _second(desk, passages, first).question
+    answer = ask(second, history=history)
     unmet = unmet_by_follow_up(answer, second, history, evidence)
-    yield DemoAnswer("A follow-up that leans on the conversation", second.question, answer, unmet)
+    yield DemoAnswer("A follow-up that leans on the conversation", second, answer, unmet)
 
     third = foreign_question(lambda question: bool(_found(desk, question, "bm25")))
     answer = ask(third)

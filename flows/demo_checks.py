@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flows.demo_questions import HeadingQuestion
     from retrieval.sources.folder import FolderSource
     from serving.assistant.answer import Answer, Citation
     from serving.interface.turns import Turn
@@ -49,25 +48,27 @@ class Evidence:
         return "".join(path.read_bytes().decode() for path in paths if path.is_file())
 
 
-def unmet_by_answer(answer: Answer, document_id: str, evidence: Evidence) -> tuple[str, ...]:
-    """Answered, citing the document that was asked about, and every quote stands where its citation says."""
+def unmet_by_answer(answer: Answer, evidence: Evidence) -> tuple[str, ...]:
+    """Answered, citing the source that was asked about, and every quote stands where its citation says.
+
+    Which document of the source is not held against it: several may answer, and another one better.
+    """
     if answer.refused:
         return (f"it was refused ({answer.refusal_reason})",)
     if not answer.citations:
         return ("it cites nothing",)
     generation = answer.versions.generation
     misquoted = [unmet for citation in answer.citations for unmet in _misquoted(citation, generation, evidence)]
-    if document_id not in {citation.document_id for citation in answer.citations}:
-        misquoted.append(f"it does not cite {document_id}, of whose heading it was made")
+    source = evidence.source.name
+    if not any(citation.document_id.startswith(f"{source}:") for citation in answer.citations):
+        misquoted.append(f"it cites no document of {source}")
     return tuple(misquoted)
 
 
-def unmet_by_follow_up(
-    answer: Answer, asked: HeadingQuestion, history: Sequence[Turn], evidence: Evidence
-) -> tuple[str, ...]:
+def unmet_by_follow_up(answer: Answer, question: str, history: Sequence[Turn], evidence: Evidence) -> tuple[str, ...]:
     """The same, and what was searched for holds a word that only the conversation has."""
-    said = _terms(" ".join(turn.content for turn in history)) - _terms(asked.question)
-    unmet = unmet_by_answer(answer, asked.document_id, evidence)
+    said = _terms(" ".join(turn.content for turn in history)) - _terms(question)
+    unmet = unmet_by_answer(answer, evidence)
     return unmet if _terms(answer.query) & said else (*unmet, "the query takes nothing from the conversation")
 
 
