@@ -75,3 +75,13 @@ def test_a_folder_goes_in_and_three_answers_as_promised_come_out(tmp_path: Path,
 
     code, again, _ = groundskeeper(tmp_path, models_root, "refresh", "handbook")
     assert (code, again["encoder_calls"], again["generation"]) == (0, 0, 1)
+
+
+@pytest.mark.models
+def test_the_demo_of_the_documentation_is_as_promised_and_shows_no_bars_of_libraries(tmp_path: Path, models_root: Path):
+    docs = Path(__file__).parents[2] / "docs"
+    code, shown, said = groundskeeper(tmp_path, models_root, "demo", "--source", str(docs), "--no-flow")
+    assert (code, shown["unmet"]) == (0, []), said
+    assert shown["refresh"]["documents"]["added"] == len(list(docs.glob("*.md")))
+    assert shown["refresh"]["skipped"] == []
+    assert "%|" not in said
