@@ -175,6 +175,15 @@ def test_the_page_of_commands_has_every_target_of_make():
     assert {row[0].removeprefix("make ") for row in table(TEXTS["commands.md"], "Targets of make")} == targets
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_every_target_of_make_that_is_shown_exists(page: Path):
+    text = page.read_text("utf-8")
+    shown = re.findall(r"^ *(?:\w+=\S+ )*make (\w+)", text, re.MULTILINE) + re.findall(r"`make (\w+)", text)
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert shown or page.name not in {"README.md", "CONTRIBUTING.md", "install.md"}
+    assert set(shown) <= set(targets)
+
+
 def test_every_setting_is_listed_with_its_default_and_its_bounds():
     rows = {row[0]: row for row in table(TEXTS["settings.md"], "All settings")}
     assert rows.keys() == Settings.model_fields.keys()

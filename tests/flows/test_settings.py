@@ -8,7 +8,6 @@ import pytest
 
 from flows.errors import SettingsInvalid
 from flows.settings import Settings, load_settings
-from tests.architecture.tree import ROOT
 
 
 def test_without_any_setting_state_lies_under_var():
@@ -97,16 +96,3 @@ def test_every_setting_is_described_and_every_number_is_bounded():
         assert field.description, name
         if field.annotation in (int, int | None):
             assert len(field.metadata) == 2, f"{name} needs a lower and an upper bound"
-
-
-def test_the_documentation_lists_every_setting_with_its_bounds_and_default():
-    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
-    rows = {cells[1].strip(" `"): cells for cells in (line.split("|") for line in page.splitlines()) if len(cells) == 7}
-    assert Settings.model_fields.keys() <= rows.keys()
-    for name, field in Settings.model_fields.items():
-        bounds = [bound for part in field.metadata for bound in (getattr(part, "ge", None), getattr(part, "le", None))]
-        given = [bound for bound in bounds if bound is not None]
-        stated = rows[name][3].strip()
-        assert stated == (f"{given[0]} to {given[1]}" if given else ""), name
-        default = {"None": "unset", "()": "[]", "False": "false"}.get(str(field.default), str(field.default))
-        assert rows[name][4].strip(" `") == default, name
