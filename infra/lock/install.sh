@@ -24,7 +24,10 @@ find_python() {
 }
 
 python=$(find_python)
-"$environment/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$environment" # also one half made
+if ! "$environment/bin/python" -m pip --version >/dev/null 2>&1; then
+    rm -rf "${environment:?}/bin" "$environment/pyvenv.cfg" # what an interrupted run half made
+    "$python" -m venv "$environment"
+fi
 pip() { PIP_DISABLE_PIP_VERSION_CHECK=1 "$environment/bin/python" -m pip -qq "$@"; }
 
 echo "Installing $(grep -c == infra/lock/requirements.txt) packages into $environment: 2.4 GB, about 5 minutes the first time."
