@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from flows.errors import SettingsInvalid
 from retrieval.documents import Trust
@@ -112,17 +118,12 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line, then environment; the file is read by `load_settings`, which can say what is wrong in it."""
-        return init_settings, env_settings, _FileSource(settings_cls)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _file())
 
 
-class _FileSource(PydanticBaseSettingsSource):
-    """`groundskeeper.toml` in the working folder, if there is one."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        raise NotImplementedError("the file is read whole")
-
-    def __call__(self) -> dict[str, Any]:
-        return tomllib.loads(FILE.read_text("utf-8")) if FILE.is_file() else {}
+def _file() -> dict[str, Any]:
+    """What `groundskeeper.toml` in the working folder says, if there is one."""
+    return tomllib.loads(FILE.read_text("utf-8")) if FILE.is_file() else {}
 
 
 def load_settings(**overrides: object) -> Settings:
