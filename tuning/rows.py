@@ -1,32 +1,198 @@
-"""Rows: JSON lines that a user brings, read strictly.
+"""Rows: JSON lines that a user brings or a converter makes, read strictly.
 
-    rows = read_rows(Path("questions.jsonl"), RetrievalRow)
+    rows = read_rows(Path("rows.jsonl"), ROWS[Behaviour.REFUSAL])
+    write_rows(Path("copy.jsonl"), rows)
 
-A row that is wrong is an error that names its line; nothing is passed over.
+A row that is wrong is an error that names its line; nothing is passed over. Rows hold text as it stands in its source;
+what a model is shown of it is the contract's affair (`serving.interface`).
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from serving.interface.behaviours import Behaviour
+from serving.interface.context import ContextPassage
+from serving.interface.refusal import Answerability
+from serving.interface.turns import Turn
 from tuning.errors import RowsInvalid
 
-__all__ = ["RetrievalRow", "read_rows"]
+__all__ = [
+    "ROWS",
+    "AnswerSentence",
+    "AssistantRow",
+    "CitationRow",
+    "Origin",
+    "QueryRewriteRow",
+    "RankedPassage",
+    "RefusalRow",
+    "RerankRow",
+    "RetrievalRow",
+    "RowCitation",
+    "dump_row",
+    "read_rows",
+    "write_rows",
+]
 
 Row = TypeVar("Row", bound=BaseModel)
+Words = Annotated[str, Field(min_length=1, pattern=r"\S")]
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class Origin(BaseModel):
+    """Where a row comes from; empty when unknown. Splits keep equal conversations and equal documents together."""
+
+    model_config = _STRICT
+
+    source: str = ""
+    """Name of the data set or of the person that made it."""
+    licence: str = ""
+    conversation: str = ""
+    """Id of the conversation, unique in its source."""
+    document: str = ""
+    """Id of the document (article, page) that the row is about, unique in its source."""
+    synthetic: bool = False
+    """Whether a machine wrote the question, or a label was made rather than given."""
+    slice: str = ""
+    """Name of a part of the data that the gate may hold to a floor of its own."""
 
 
 class RetrievalRow(BaseModel):
     """A question and the document that answers it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _STRICT
 
-    question: str = Field(min_length=1, pattern=r"\S")
+    question: Words
     uri: str = Field(min_length=1)
     """The document's uri, or its end from a `/` on."""
+
+
+class AssistantRow(BaseModel):
+    """A question for the whole assistant: to be answered, citing the document if one is named, or to be refused."""
+
+    model_config = _STRICT
+
+    question: Words
+    uri: str | None = Field(default=None, min_length=1)
+    """As in `RetrievalRow`."""
+    answerable: bool
+    history: tuple[Turn, ...] = ()
+
+
+class QueryRewriteRow(BaseModel):
+    """A question at the end of a conversation, and the same so that it stands alone."""
+
+    model_config = _STRICT
+
+    history: tuple[Turn, ...] = ()
+    question: Words
+    rewrite: Words
+    origin: Origin = Origin()
+
+
+class _PassageRow(BaseModel):
+    """What refusal and citation rows share."""
+
+    model_config = _STRICT
+
+    history: tuple[Turn, ...] = ()
+    question: Words
+    passages: tuple[ContextPassage, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _each_passage_has_its_own_id(self) -> Self:
+        _require_distinct_ids(self.passages)
+        return self
+
+
+class RefusalRow(_PassageRow):
+    """A question, the passages that were found for it, and whether they answer it."""
+
+    label: Answerability
+    answering: str | None = None
+    """Id of the passage that answers. Needed to train on several passages, since each is judged alone."""
+    origin: Origin = Origin()
+
+    @model_validator(mode="after")
+    def _only_a_given_passage_answers(self) -> Self:
+        if self.answering is not None and self.answering not in {passage.id for passage in self.passages}:
+            raise ValueError(f"answering names no passage of the row: {self.answering}")
+        if self.answering is not None and self.label is not Answerability.ANSWERABLE:
+            raise ValueError(f"answering is given although the label is {self.label}")
+        return self
+
+
+class RowCitation(BaseModel):
+    """Half-open code points of the passage's text."""
+
+    model_config = _STRICT
+
+    passage_id: str
+    start: int = Field(ge=0)
+    end: int
+
+
+class AnswerSentence(BaseModel):
+    """A sentence of an answer, in the house tone, and the evidence it rests on."""
+
+    model_config = _STRICT
+
+    text: Words
+    citations: tuple[RowCitation, ...] = Field(min_length=1)
+
+
+class CitationRow(_PassageRow):
+    """A question, passages, and the answer that should be written from them."""
+
+    answer: tuple[AnswerSentence, ...] = Field(min_length=1)
+    origin: Origin = Origin()
+
+    @model_validator(mode="after")
+    def _every_citation_resolves(self) -> Self:
+        texts = {passage.id: passage.text for passage in self.passages}
+        for cited in (citation for sentence in self.answer for citation in sentence.citations):
+            if cited.passage_id not in texts:
+                raise ValueError(f"a citation names no passage of the row: {cited.passage_id}")
+            if not texts[cited.passage_id][cited.start : cited.end].strip() or cited.end > len(texts[cited.passage_id]):
+                raise ValueError(f"a citation covers no text: {cited.passage_id} from {cited.start} to {cited.end}")
+        return self
+
+
+class RankedPassage(ContextPassage):
+    """A passage and how relevant it is to the row's question."""
+
+    relevance: float = Field(ge=0, le=1)
+
+
+class RerankRow(BaseModel):
+    """A question and passages with their relevance."""
+
+    model_config = _STRICT
+
+    question: Words
+    passages: tuple[RankedPassage, ...] = Field(min_length=1)
+    origin: Origin = Origin()
+
+    @model_validator(mode="after")
+    def _each_passage_has_its_own_id(self) -> Self:
+        _require_distinct_ids(self.passages)
+        return self
+
+
+ROWS: Mapping[Behaviour, type[QueryRewriteRow | RefusalRow | CitationRow | RerankRow]] = MappingProxyType(
+    {
+        Behaviour.QUERY_REWRITE: QueryRewriteRow,
+        Behaviour.REFUSAL: RefusalRow,
+        Behaviour.CITATION: CitationRow,
+        Behaviour.RERANK: RerankRow,
+    }
+)
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
@@ -44,6 +210,21 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     return rows
 
 
+def dump_row(row: BaseModel) -> str:
+    """A row as one line without its end: fields in their order, those that say nothing left out."""
+    return row.model_dump_json(exclude_defaults=True)
+
+
+def write_rows(path: Path, rows: Sequence[BaseModel]) -> None:
+    """Write rows as JSON lines, whole or not at all: beside `path` first, then in its place."""
+    beside = path.with_name(f".{path.name}.tmp")
+    with beside.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(dump_row(row) + "\n" for row in rows)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
 def _read_row(path: Path, number: int, line: str, kind: type[Row]) -> Row:
     try:
         return kind.model_validate_json(line)
@@ -56,3 +237,8 @@ def _read_row(path: Path, number: int, line: str, kind: type[Row]) -> Row:
 def _invalid(message: str, kind: type[BaseModel]) -> RowsInvalid:
     shape = ", ".join(f'"{name}": ...' for name in kind.model_fields)
     return RowsInvalid(message, remedy=f"Give a file with one JSON object a line: {{{shape}}}.")
+
+
+def _require_distinct_ids(passages: Sequence[ContextPassage]) -> None:
+    if len({passage.id for passage in passages}) < len(passages):
+        raise ValueError("two passages have one id")
