@@ -2,6 +2,8 @@
 
 GroundskeeperError
 └── TuningError
+    ├── NothingToTrainOn      no row is left that could be trained on
+    ├── RecipeInvalid         a recipe file cannot be read, or a value of it is out of bounds
     └── RowsInvalid           a file of rows is missing, empty, or a line of it is not such a row
 """
 
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 from serving.interface.errors import GroundskeeperError
 
-__all__ = ["RowsInvalid", "TuningError"]
+__all__ = ["NothingToTrainOn", "RecipeInvalid", "RowsInvalid", "TuningError"]
 
 
 class TuningError(GroundskeeperError):
@@ -22,3 +24,15 @@ class RowsInvalid(TuningError):
     """A file of rows is missing, empty, or a line of it is not such a row."""
 
     kind = "rows_invalid"
+
+
+class NothingToTrainOn(TuningError):
+    """No row is left that could be trained on."""
+
+    kind = "nothing_to_train_on"
+
+
+class RecipeInvalid(TuningError):
+    """A recipe file cannot be read, or a value of it is out of bounds."""
+
+    kind = "recipe_invalid"
