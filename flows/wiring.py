@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from retrieval.reader import IndexReader
     from retrieval.splitting import Splitter
     from serving.assistant.pipeline import Assistant
+    from serving.assistant.running import Running
     from serving.interface.behaviours import Behaviour
 
 __all__ = ["AnswerDesk", "Embedding", "SearchDesk", "make_home", "open_assistant", "open_embedding", "open_search"]
@@ -109,14 +110,15 @@ def open_assistant(settings: Settings, say: Say) -> Iterator[AnswerDesk]:
         engine = open_local_engine(model, threads=settings.threads)
         library = IndexLibrary(desk.reader, desk.encoder, TextArchive(settings.index_root, settings.texts_root))
         try:
-            yield AnswerDesk(Assistant(engine, library, _modes(), top_k=settings.answer_passages), desk)
+            yield AnswerDesk(Assistant(engine, library, _running(), top_k=settings.answer_passages), desk)
         finally:
             engine.close()
 
 
-def _modes() -> dict[Behaviour, str]:
+def _running() -> dict[Behaviour, Running]:
     """How each behaviour runs. No adapters yet: all un-tuned, and said so in every answer's versions."""
+    from serving.assistant.running import Running
     from serving.interface.behaviours import Behaviour, UntunedMode
 
-    modes = dict.fromkeys(Behaviour, str(UntunedMode.FEW_SHOT))
-    return modes | {Behaviour.RERANK: "hybrid_order"}
+    untuned = dict.fromkeys(Behaviour, Running(UntunedMode.FEW_SHOT))
+    return untuned | {Behaviour.RERANK: Running("hybrid_order")}

@@ -14,10 +14,11 @@ from serving.assistant.answer import Citation
 from serving.assistant.asked import Asked
 from serving.assistant.evidence import pick, score_sentences
 from serving.assistant.library import Library, Query
-from serving.assistant.prompting import Prompter, adapter_name
+from serving.assistant.prompting import Prompter
+from serving.assistant.running import Running
 from serving.assistant.support import SUPPORT_THRESHOLD, support
 from serving.interface import citation as contract
-from serving.interface.behaviours import Behaviour, UntunedMode
+from serving.interface.behaviours import Behaviour
 from serving.interface.citation import CitedSentence
 from serving.interface.context import Context, NumberedSentence
 
@@ -41,11 +42,10 @@ class Supported:
 
 
 def answer_sentences(
-    prompter: Prompter, mode: str, asked: Asked, query: Query, context: Context, library: Library
+    prompter: Prompter, running: Running, asked: Asked, query: Query, context: Context, library: Library
 ) -> Iterator[Supported]:
     """The supported sentences of the answer, each as soon as it is complete. Raises `QuestionTooLong`."""
-    untuned = mode in set(UntunedMode)
-    sentences = _quote(query, context, library) if untuned else _write(prompter, mode, asked, context)
+    sentences = _write(prompter, running, asked, context) if running.tuned else _quote(query, context, library)
     while True:
         with asked.trace.stage("answer"):
             sentence = next(sentences, None)
@@ -84,13 +84,13 @@ def _quote(query: Query, context: Context, library: Library) -> Iterator[CitedSe
     yield from quote_evidence(query, context, library)
 
 
-def _write(prompter: Prompter, mode: str, asked: Asked, context: Context) -> Iterator[CitedSentence]:
+def _write(prompter: Prompter, running: Running, asked: Asked, context: Context) -> Iterator[CitedSentence]:
     """The model's sentences; what it leaves uncited, or cites by a number that was not shown, is left out."""
     done = 0
     sentences: tuple[CitedSentence, ...] = ()
     for text in prompter.write(
         contract.build_messages(asked.question, context, asked.history, count=prompter.count),
-        adapter=adapter_name(Behaviour.CITATION, mode),
+        adapter=running.adapter(Behaviour.CITATION),
         max_new_tokens=contract.OUTPUT_TOKENS,
         seed=asked.seed,
     ):

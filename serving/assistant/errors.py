@@ -3,6 +3,7 @@
 GroundskeeperError
 ├── QuestionEmpty             nothing was asked
 ├── CitationUnresolved        the index and the stored texts disagree about a quote
+├── CalibrationMissing        an adapter runs without a number that its decisions need
 └── EngineError
     ├── EngineUnavailable     the engine cannot be started or was closed
     ├── PromptTooLong         prompt and answer together exceed the context of the base model
@@ -17,6 +18,7 @@ from serving.interface.errors import GroundskeeperError
 __all__ = [
     "AdapterRefused",
     "AdapterUnknown",
+    "CalibrationMissing",
     "CitationUnresolved",
     "EngineError",
     "EngineUnavailable",
@@ -35,6 +37,12 @@ class CitationUnresolved(GroundskeeperError):
     """A passage of the index is not what the stored text holds at its place; it must not be quoted."""
 
     kind = "citation_unresolved"
+
+
+class CalibrationMissing(GroundskeeperError):
+    """An adapter was registered without a number that its decisions need, such as its threshold."""
+
+    kind = "calibration_missing"
 
 
 class EngineError(GroundskeeperError):

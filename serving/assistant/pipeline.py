@@ -20,7 +20,8 @@ from serving.assistant.errors import CitationUnresolved, QuestionEmpty
 from serving.assistant.library import Library, Query
 from serving.assistant.prompting import Prompter
 from serving.assistant.query_rewrite import rewrite
-from serving.assistant.refusal import reason_to_refuse
+from serving.assistant.refusal import calibration, reason_to_refuse
+from serving.assistant.running import Running
 from serving.assistant.shown import Found, find
 from serving.assistant.trace import Trace
 from serving.interface.behaviours import Behaviour
@@ -39,17 +40,19 @@ class Assistant:
         self,
         engine: Engine,
         library: Library,
-        modes: Mapping[Behaviour, str],
+        running: Mapping[Behaviour, Running],
         *,
         top_k: int = 5,
         clock: Callable[[], float] = time.perf_counter,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
-        """`modes` says for each behaviour which adapter version it runs, or how it runs without one.
+        """`running` says for each behaviour which adapter it runs, or how it runs without one.
 
-        The best `top_k` passages are judged and shown to the model. `clock` returns seconds.
+        The best `top_k` passages are judged and shown to the model. `clock` returns seconds. Raises
+        `CalibrationMissing`.
         """
-        self._engine, self._library, self._modes, self._top_k = engine, library, dict(modes), top_k
+        calibration(running[Behaviour.REFUSAL])  # better refused here than at the first question
+        self._engine, self._library, self._running, self._top_k = engine, library, dict(running), top_k
         self._clock, self._new_id = clock, new_id
         self._prompter = Prompter(engine)
         self._contract = contract_digest(engine.template)
@@ -83,7 +86,7 @@ class Assistant:
 
     def _rewrite(self, asked: Asked) -> Query:
         with asked.trace.stage("rewrite"):
-            return rewrite(self._prompter, self._modes[Behaviour.QUERY_REWRITE], asked, self._library.terms)
+            return rewrite(self._prompter, self._running[Behaviour.QUERY_REWRITE], asked, self._library.terms)
 
     def _find(self, asked: Asked, query: Query) -> Found:
         with asked.trace.stage("search"):
@@ -93,16 +96,16 @@ class Assistant:
 
     def _judge(self, asked: Asked, query: Query, found: Found) -> Reason | None:
         with asked.trace.stage("answerable"):
-            mode = self._modes[Behaviour.REFUSAL]
-            return reason_to_refuse(self._prompter, mode, asked, query, found, self._library)
+            running = self._running[Behaviour.REFUSAL]
+            return reason_to_refuse(self._prompter, running, asked, query, found, self._library)
 
     def _write(self, asked: Asked, query: Query, found: Found) -> tuple[str, list[Citation]]:
         """The text of the supported sentences and their citations, given out as they are ready."""
         context = build_context(found.passages, self._prompter.count)
         passages = {hit.passage.id: hit.passage for hit in found.shelf.hits}
-        mode = self._modes[Behaviour.CITATION]
+        running = self._running[Behaviour.CITATION]
         text, citations = "", list[Citation]()
-        sentences = answer_sentences(self._prompter, mode, asked, query, context, self._library)
+        sentences = answer_sentences(self._prompter, running, asked, query, context, self._library)
         for supported in sentences:
             piece = (" " if text else "") + supported.text
             at = len(text) + len(piece) - len(supported.text)
@@ -148,7 +151,7 @@ class Assistant:
                 generation=found.shelf.generation,
                 contract=self._contract,
                 base_model=f"{identity.base_model}@{identity.weights_digest[:12]}",
-                adapters={str(behaviour): mode for behaviour, mode in self._modes.items()},
+                adapters={str(behaviour): running.mode for behaviour, running in self._running.items()},
             ),
             timings_ms=asked.trace.timings_ms,
         )

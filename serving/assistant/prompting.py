@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from serving.assistant.engine import Engine, GenerateRequest, ScoreRequest
-from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.segments import Message
 from serving.interface.template import prompt_ids, stop_id
 
-__all__ = ["Prompter", "adapter_name"]
-
-
-def adapter_name(behaviour: Behaviour, mode: str) -> str | None:
-    """The engine's name of an adapter, `<behaviour>@<version>`; None when the behaviour runs un-tuned."""
-    return None if mode in set(UntunedMode) else f"{behaviour}@{mode}"
+__all__ = ["Prompter"]
 
 
 class Prompter:

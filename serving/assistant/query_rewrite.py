@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from serving.assistant.asked import Asked
 from serving.assistant.evidence import Terms
 from serving.assistant.library import Query
-from serving.assistant.prompting import Prompter, adapter_name
+from serving.assistant.prompting import Prompter
+from serving.assistant.running import Running
 from serving.interface import query_rewrite as contract
 from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.errors import MalformedOutput
@@ -24,12 +25,12 @@ JOINED_WEIGHT = 0.4
 """Of earlier user turns beside the question."""
 
 
-def rewrite(prompter: Prompter, mode: str, asked: Asked, terms: Terms) -> Query:
+def rewrite(prompter: Prompter, running: Running, asked: Asked, terms: Terms) -> Query:
     """The query for a question. Raises `QuestionTooLong`."""
     if not asked.history:
         return Query(asked.question, ((asked.question, 1.0),))
-    rewritten = _write(prompter, mode, asked)
-    if rewritten and (mode not in set(UntunedMode) or is_faithful(rewritten, asked.question, asked.history, terms)):
+    rewritten = _write(prompter, running, asked)
+    if rewritten and (running.tuned or is_faithful(rewritten, asked.question, asked.history, terms)):
         return Query(rewritten, ((rewritten, 1.0),))
     before = [turn.content for turn in asked.history if turn.role == "user"]
     joined = " ".join([*before[-1:], asked.question])
@@ -47,12 +48,12 @@ def is_faithful(rewritten: str, question: str, history: Sequence[Turn], terms: T
     return kept and bool(written - asked) and written <= said | asked
 
 
-def _write(prompter: Prompter, mode: str, asked: Asked) -> str | None:
+def _write(prompter: Prompter, running: Running, asked: Asked) -> str | None:
     """What the model wrote, or None when it is no query at all."""
-    build = contract.few_shot_messages if mode == UntunedMode.FEW_SHOT else contract.build_messages
+    build = contract.few_shot_messages if running.mode == UntunedMode.FEW_SHOT else contract.build_messages
     text = prompter.write_all(
         build(asked.question, asked.history, count=prompter.count),
-        adapter=adapter_name(Behaviour.QUERY_REWRITE, mode),
+        adapter=running.adapter(Behaviour.QUERY_REWRITE),
         max_new_tokens=contract.OUTPUT_TOKENS,
         seed=asked.seed,
     )

@@ -1,8 +1,12 @@
 """Step four: do the passages answer the question?
 
-Each passage is judged alone by the base model's odds of the contract's words, and the most answerable one decides. An
-un-tuned base of this size hardly tells (see infra/decisions/), so there its odds are one signal of three, beside how
-well the passages cover the question's words and how close they are in meaning.
+Each passage is judged alone by the model's odds of the contract's words, and the most answerable one decides. Beside
+its odds stand two signals of retrieval: how well the best passage covers the question's words, and how close the
+closest passage is in meaning. They tell off-topic questions; the odds tell near misses. An un-tuned base of this size
+hardly judges (see infra/decisions/), so there they decide nearly alone.
+
+A registered adapter's calibration holds `threshold`, the least probability that counts as answerable, and may hold
+`bias`, `odds`, `coverage` and `similarity`, the weights of a `Calibration`; without them the threshold alone decides.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ from dataclasses import dataclass
 from serving.assistant.asked import Asked
 from serving.assistant.evidence import coverage
 from serving.assistant.library import Library, Query
-from serving.assistant.prompting import Prompter, adapter_name
+from serving.assistant.prompting import Prompter
+from serving.assistant.running import Running
 from serving.assistant.shown import Found
 from serving.interface import refusal as contract
 from serving.interface.behaviours import Behaviour, UntunedMode
@@ -22,62 +27,99 @@ from serving.interface.context import ContextPassage
 from serving.interface.refusal import Answerability, Judgement, Reason
 from serving.interface.turns import Turn
 
-__all__ = ["UNTUNED", "Calibration", "calibrate", "judge_passages", "reason_to_refuse"]
+__all__ = [
+    "UNTUNED",
+    "Calibration",
+    "Signals",
+    "calibrate",
+    "calibration",
+    "judge_passages",
+    "reason_to_refuse",
+    "signals",
+]
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What retrieval tells about a question, whatever a model says."""
+
+    coverage: float
+    """Share of the question's words that the best passage holds, rare words counting more: 0 to 1."""
+    similarity: float
+    """Cosine of the question and the closest passage."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A logistic model over the signals; its output is a probability, so the threshold is one half."""
+    """A logistic model over the signals; its output is a probability, so its threshold is one half."""
 
     bias: float
     odds: float
-    """Of the base model's log-odds of `answerable`."""
+    """Of the model's log-odds of `answerable`, counted from the threshold's."""
     coverage: float
     similarity: float
+    threshold: float = 0.5
+    """The model's probability from which its odds speak for an answer."""
 
 
 UNTUNED = Calibration(bias=-5.8, odds=0.2, coverage=4.0, similarity=10.0)
 
 
 def reason_to_refuse(
-    prompter: Prompter, mode: str, asked: Asked, query: Query, found: Found, library: Library
+    prompter: Prompter, running: Running, asked: Asked, query: Query, found: Found, library: Library
 ) -> Reason | None:
-    """Why the question is not answered from what was found; None when it is. Raises `QuestionTooLong`."""
-    passages = found.passages
-    if not passages:
+    """Why the question is not answered from what was found; None when it is.
+
+    Raises `QuestionTooLong`, `CalibrationMissing`.
+    """
+    if not found.passages:
         return Reason.NOTHING_FOUND
-    judgement = judge_passages(prompter, mode, asked.question, passages, asked.history)
-    if mode in set(UntunedMode):
-        judgement = calibrate(judgement, _coverage(query, passages, library), max(found.shelf.cosines))
+    judgement = judge_passages(prompter, running, asked.question, found.passages, asked.history)
+    judgement = calibrate(judgement, signals(query, found, library), calibration(running))
     label = judgement.label(threshold=0.5)
     return None if label is Answerability.ANSWERABLE else Reason(label)
 
 
 def judge_passages(
-    prompter: Prompter, mode: str, question: str, passages: Sequence[ContextPassage], history: Sequence[Turn]
+    prompter: Prompter, running: Running, question: str, passages: Sequence[ContextPassage], history: Sequence[Turn]
 ) -> Judgement:
     """The model's judgement over all passages. Raises `QuestionTooLong`."""
-    build = contract.few_shot_messages if mode == UntunedMode.FEW_SHOT else contract.build_messages
+    build = contract.few_shot_messages if running.mode == UntunedMode.FEW_SHOT else contract.build_messages
     scores = prompter.score(
         [build(question, passage, history, count=prompter.count) for passage in passages],
         [contract.build_target(label) for label in Answerability],
-        adapter=adapter_name(Behaviour.REFUSAL, mode),
+        adapter=running.adapter(Behaviour.REFUSAL),
     )
     return contract.pool([contract.judge(dict(zip(Answerability, row, strict=True))) for row in scores])
 
 
-def calibrate(judgement: Judgement, coverage: float, similarity: float, by: Calibration = UNTUNED) -> Judgement:
+def signals(query: Query, found: Found, library: Library) -> Signals:
+    """The signals of retrieval for a query that found something."""
+    texts = [f"{passage.title}\n{passage.text}" for passage in found.passages]
+    covered = sum(weight * max(coverage(text, texts, library.terms)) for text, weight in query.searches)
+    return Signals(covered, max(found.shelf.cosines))
+
+
+def calibration(running: Running) -> Calibration:
+    """How an adapter's odds decide, from its manifest; un-tuned, `UNTUNED`. Raises `CalibrationMissing`."""
+    if not running.tuned:
+        return UNTUNED
+    (threshold,) = running.calibrated("threshold")
+    if running.calibration.keys() <= {"threshold"}:
+        return Calibration(bias=0.0, odds=1.0, coverage=0.0, similarity=0.0, threshold=threshold)
+    return Calibration(*running.calibrated("bias", "odds", "coverage", "similarity", "threshold"))
+
+
+def calibrate(judgement: Judgement, told: Signals, by: Calibration) -> Judgement:
     """The judgement with `answerable` corrected by the other signals; the rest keeps its proportion."""
-    answerable = min(max(judgement.answerable, 1e-6), 1 - 1e-6)
-    logit = by.bias + by.odds * math.log(answerable / (1 - answerable))
-    logit += by.coverage * coverage + by.similarity * similarity
+    logit = by.bias + by.odds * (_logit(judgement.answerable) - _logit(by.threshold))
+    logit += by.coverage * told.coverage + by.similarity * told.similarity
     corrected = 1 / (1 + math.exp(-logit))
     others = judgement.unanswerable + judgement.underspecified
     share = judgement.underspecified / others if others else 0.0
     return Judgement(corrected, (1 - corrected) * (1 - share), (1 - corrected) * share)
 
 
-def _coverage(query: Query, passages: Sequence[ContextPassage], library: Library) -> float:
-    """How well the best passage covers the query's words, weighted over its searches: 0 to 1."""
-    texts = [f"{passage.title}\n{passage.text}" for passage in passages]
-    return sum(weight * max(coverage(text, texts, library.terms)) for text, weight in query.searches)
+def _logit(probability: float) -> float:
+    within = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(within / (1 - within))

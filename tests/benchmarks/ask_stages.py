@@ -23,6 +23,7 @@ from serving.assistant.engine import GenerateRequest, ScoreRequest
 from serving.assistant.library import IndexLibrary
 from serving.assistant.local_engine import LocalEngine, open_local_engine
 from serving.assistant.pipeline import Assistant
+from serving.assistant.running import Running
 from serving.interface.behaviours import Behaviour
 from serving.interface.turns import Turn
 from serving.registry.models import prepare_model
@@ -72,8 +73,8 @@ def main() -> None:
         model = prepare_model(settings.base_model, settings.models)
         engine = Recorder(open_local_engine(model, threads=settings.threads))
         library = IndexLibrary(desk.reader, desk.encoder, TextArchive(settings.index_root, settings.texts_root))
-        modes = dict.fromkeys(Behaviour, "few_shot")
-        assistant = Assistant(engine, library, modes, top_k=settings.answer_passages)
+        running = dict.fromkeys(Behaviour, Running("few_shot"))
+        assistant = Assistant(engine, library, running, top_k=settings.answer_passages)
         figures["open_s"] = round(time.perf_counter() - began, 2)
         for temperature in ("cold", "warm"):
             figures[temperature] = _conversation(assistant, options.questions)

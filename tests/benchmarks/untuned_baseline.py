@@ -24,6 +24,7 @@ from serving.assistant.library import Query
 from serving.assistant.local_engine import open_local_engine
 from serving.assistant.prompting import Prompter
 from serving.assistant.refusal import judge_passages
+from serving.assistant.running import Running
 from serving.interface import citation
 from serving.interface.context import ContextPassage, build_context
 from serving.interface.errors import MalformedOutput
@@ -98,7 +99,8 @@ def _refusal(
 
 
 def _answerable(prompter: Prompter, mode: str, row: Row) -> float:
-    return judge_passages(prompter, mode, row.question, [ContextPassage(id="p", text=row.paragraph)], ()).answerable
+    passage = ContextPassage(id="p", text=row.paragraph)
+    return judge_passages(prompter, Running(mode), row.question, [passage], ()).answerable
 
 
 def _accuracy(yes: Sequence[float], no: Sequence[float], threshold: float) -> float:

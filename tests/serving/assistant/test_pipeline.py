@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from serving.assistant.errors import CitationUnresolved, QuestionEmpty
+from serving.assistant.errors import CalibrationMissing, CitationUnresolved, QuestionEmpty
 from serving.assistant.pipeline import Assistant
+from serving.assistant.running import Running
 from serving.interface.behaviours import Behaviour
 from serving.interface.fingerprint import contract_digest
 from serving.interface.refusal import Reason
@@ -17,15 +18,15 @@ PAGES = [
     ("ports.md", "The gateway listens on port 7001. Change it with the setting listen_port. 👩‍👧 Restart afterwards."),
     ("backup.md", "Full backups run every Sunday.\nIncremental backups are kept for thirty days."),
 ]
-UNTUNED = dict.fromkeys(Behaviour, "few_shot") | {Behaviour.RERANK: "hybrid_order"}
-TUNED = UNTUNED | {Behaviour.CITATION: "c1"}
+UNTUNED = dict.fromkeys(Behaviour, Running("few_shot")) | {Behaviour.RERANK: Running("hybrid_order")}
+TUNED = UNTUNED | {Behaviour.CITATION: Running("c1")}
 YES, NO = (0.0, -9.0, -9.0), (-9.0, 0.0, -9.0)
 
 
 def _assistant(
-    engine: QueueEngine, library: ListLibrary | None = None, modes: dict[Behaviour, str] = UNTUNED
+    engine: QueueEngine, library: ListLibrary | None = None, running: dict[Behaviour, Running] = UNTUNED
 ) -> Assistant:
-    return Assistant(engine, library or ListLibrary(PAGES), modes, clock=StepClock(), new_id=lambda: "id-1")
+    return Assistant(engine, library or ListLibrary(PAGES), running, clock=StepClock(), new_id=lambda: "id-1")
 
 
 def test_an_untuned_answer_quotes_its_evidence_and_every_citation_resolves() -> None:
@@ -92,7 +93,7 @@ def test_a_rewrite_that_is_no_rewrite_is_not_searched_for(written: str) -> None:
 def test_a_tuned_answer_is_checked_sentence_by_sentence_and_streams_what_stands() -> None:
     written = "It listens on port 7001. [1] It listens on port 9999. [1] Restart the moon base now. [3] Left uncited"
     pieces: list[str] = []
-    answer = _assistant(QueueEngine([written], [YES, NO]), modes=TUNED).answer(
+    answer = _assistant(QueueEngine([written], [YES, NO]), running=TUNED).answer(
         "What port does the gateway listens on?", on_text=pieces.append
     )
     assert answer.text == "It listens on port 7001."
@@ -102,7 +103,9 @@ def test_a_tuned_answer_is_checked_sentence_by_sentence_and_streams_what_stands(
 
 def test_a_tuned_answer_of_several_sentences_cites_each_at_its_place() -> None:
     written = "It listens on port 7001. [1] Restart afterwards. [2][3]"
-    answer = _assistant(QueueEngine([written], [YES, NO]), modes=TUNED).answer("What port does the gateway listens on?")
+    answer = _assistant(QueueEngine([written], [YES, NO]), running=TUNED).answer(
+        "What port does the gateway listens on?"
+    )
     assert answer.text == "It listens on port 7001. Restart afterwards."
     assert [(c.answer_start, c.answer_end) for c in answer.citations] == [(0, 24), (25, 44), (25, 44)]
     for citation in answer.citations:
@@ -111,7 +114,9 @@ def test_a_tuned_answer_of_several_sentences_cites_each_at_its_place() -> None:
 
 @pytest.mark.parametrize("written", ["", "No citation.", "Wrong number. [99]", "Port 9999 is used. [1]"])
 def test_an_answer_with_nothing_left_is_a_refusal(written: str) -> None:
-    answer = _assistant(QueueEngine([written], [YES, NO]), modes=TUNED).answer("What port does the gateway listens on?")
+    answer = _assistant(QueueEngine([written], [YES, NO]), running=TUNED).answer(
+        "What port does the gateway listens on?"
+    )
     assert answer.refusal_reason is Reason.UNSUPPORTED
     assert answer.citations == ()
 
@@ -149,7 +154,21 @@ def test_an_empty_question_is_refused_with_a_remedy() -> None:
 
 def test_a_tuned_rewriter_is_believed_also_where_it_keeps_the_question() -> None:
     engine, library = QueueEngine(["Can I change it?"], [YES, NO]), ListLibrary(PAGES)
-    modes = UNTUNED | {Behaviour.QUERY_REWRITE: "q1"}
-    answer = _assistant(engine, library, modes).answer("Can I change it?", history=HISTORY)
+    running = UNTUNED | {Behaviour.QUERY_REWRITE: Running("q1")}
+    answer = _assistant(engine, library, running).answer("Can I change it?", history=HISTORY)
     assert [text for text, _ in library.queries[0].searches] == ["Can I change it?"]
     assert answer.versions.adapters["query_rewrite"] == "q1"
+
+
+@pytest.mark.parametrize(("threshold", "refused"), [(0.2, False), (0.4, True)])
+def test_a_tuned_judge_decides_by_the_threshold_of_its_manifest(threshold: float, refused: bool) -> None:
+    third = (-1.0, -1.0, -1.0)
+    running = UNTUNED | {Behaviour.REFUSAL: Running("r1", {"threshold": threshold})}
+    answer = _assistant(QueueEngine(scores=[third, third]), running=running).answer("Which port?")
+    assert answer.refused is refused
+    assert answer.versions.adapters["refusal"] == "r1"
+
+
+def test_an_assistant_whose_judge_has_no_threshold_does_not_open() -> None:
+    with pytest.raises(CalibrationMissing):
+        _assistant(QueueEngine(), running=UNTUNED | {Behaviour.REFUSAL: Running("r1")})
