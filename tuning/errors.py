@@ -2,8 +2,15 @@
 
 GroundskeeperError
 └── TuningError
+    ├── CharterInvalid        a charter cannot be read, or a key of it is doubled, unknown, missing or wrong
+    ├── TrainingNotAdvised    the charter says no, and what to do in place of training
     ├── NothingToTrainOn      no row is left that could be trained on
     ├── RecipeInvalid         a recipe file cannot be read, or a value of it is out of bounds
+    ├── DataInvalid           a public data file is not in the format that its converter reads
+    ├── SnapshotDamaged       a file of a snapshot is missing or is not the one its manifest names
+    ├── SnapshotMissing       there is no such snapshot
+    ├── SplitAbsent           a snapshot was made without this split, which is not an empty one
+    ├── SyntheticShareTooHigh more of the rows are synthetic than the charter allows
     └── RowsInvalid           a file of rows is missing, empty, or a line of it is not such a row
 """
 
@@ -11,7 +18,19 @@ from __future__ import annotations
 
 from serving.interface.errors import GroundskeeperError
 
-__all__ = ["NothingToTrainOn", "RecipeInvalid", "RowsInvalid", "TuningError"]
+__all__ = [
+    "CharterInvalid",
+    "DataInvalid",
+    "NothingToTrainOn",
+    "RecipeInvalid",
+    "RowsInvalid",
+    "SnapshotDamaged",
+    "SnapshotMissing",
+    "SplitAbsent",
+    "SyntheticShareTooHigh",
+    "TrainingNotAdvised",
+    "TuningError",
+]
 
 
 class TuningError(GroundskeeperError):
@@ -36,3 +55,45 @@ class RecipeInvalid(TuningError):
     """A recipe file cannot be read, or a value of it is out of bounds."""
 
     kind = "recipe_invalid"
+
+
+class CharterInvalid(TuningError):
+    """A charter cannot be read, or a key of it is doubled, unknown, missing or of a wrong value."""
+
+    kind = "charter_invalid"
+
+
+class TrainingNotAdvised(TuningError):
+    """The charter says no; the remedy is what to do in place of training."""
+
+    kind = "training_not_advised"
+
+
+class DataInvalid(TuningError):
+    """A public data file is not in the format that its converter reads."""
+
+    kind = "data_invalid"
+
+
+class SnapshotDamaged(TuningError):
+    """A file of a snapshot is missing or is not the one that its manifest names."""
+
+    kind = "snapshot_damaged"
+
+
+class SnapshotMissing(TuningError):
+    """There is no such snapshot."""
+
+    kind = "snapshot_missing"
+
+
+class SplitAbsent(TuningError):
+    """A snapshot was made without this split, which is not the same as an empty one."""
+
+    kind = "split_absent"
+
+
+class SyntheticShareTooHigh(TuningError):
+    """More of the rows are synthetic than the charter allows."""
+
+    kind = "synthetic_share_too_high"
