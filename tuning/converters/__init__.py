@@ -1,0 +1,14 @@
+"""From public data sets, in the form in which they are published, to rows of a behaviour.
+
+Every converter is pure: parsed JSON in, rows and counts of what was left out as `Converted` out. What it draws, it
+draws by a seed and the id of the question, so that other questions change nothing. `part` keeps documents of
+different parts (`tuning.split.part_of`) out of one row, so that mixing documents ties no two splits together.
+
+| module           | reads                              | makes                      |
+|------------------|------------------------------------|----------------------------|
+| `squad`          | SQuAD 1.1 and 2.0                  | refusal, citation, rerank  |
+| `rewrites`       | CANARD and CAsT style rewrites     | query_rewrite              |
+| `disfl_qa`       | Disfl-QA and its SQuAD articles    | query_rewrite              |
+| `doc2dial`       | Doc2Dial reading comprehension     | citation, refusal, topics  |
+| `question_pages` | questions with the page that helps | rerank                     |
+"""

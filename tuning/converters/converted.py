@@ -1,0 +1,102 @@
+"""What a converter hands back, and what all of them need: strict reading, seeded drawing, whole sentences."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from serving.interface.context import Context, ContextPassage, build_context
+from tuning.errors import DataInvalid
+from tuning.rows import AnswerSentence, RowCitation
+
+__all__ = [
+    "Converted",
+    "Foreign",
+    "LeftOut",
+    "Part",
+    "collect",
+    "draw",
+    "one_part",
+    "quoted",
+    "read_as",
+    "sentences_of",
+]
+
+Row = TypeVar("Row", bound=BaseModel)
+T = TypeVar("T")
+Part = Callable[[str], Hashable]
+"""From a document's id to the part it belongs to; only documents of one part meet in a row."""
+
+
+class Foreign(BaseModel):
+    """Base of records in somebody else's format: what we read is checked, what we do not read may be there."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Why something became no row."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Converted(Generic[Row]):
+    """The rows of a converter, in the order of its input, and how many candidates were left out, by reason."""
+
+    rows: tuple[Row, ...]
+    left_out: Mapping[str, int]
+
+
+def collect(made: Iterable[Row | LeftOut]) -> Converted[Row]:
+    """Rows apart from what was left out."""
+    rows: list[Row] = []
+    reasons: Counter[str] = Counter()
+    for item in made:
+        if isinstance(item, LeftOut):
+            reasons[item.reason] += 1
+        else:
+            rows.append(item)
+    return Converted(tuple(rows), dict(sorted(reasons.items())))
+
+
+def read_as(kind: type[T], parsed: object, name: str) -> T:
+    """`parsed` JSON checked against `kind`. Raises DataInvalid, naming the place, if `name`'s format is another one."""
+    try:
+        return TypeAdapter(kind).validate_python(parsed)
+    except ValidationError as cause:
+        found = cause.errors()[0]
+        where = ".".join(str(part) for part in found["loc"]) or "the top"
+        raise DataInvalid(
+            f"This is not {name}: {where}: {found['msg']}.",
+            remedy="Give the file as its makers publish it, or convert it to rows yourself.",
+        ) from cause
+
+
+def one_part(_: str) -> Hashable:
+    """Every document in one part: any may meet any."""
+    return None
+
+
+def draw(*seed: object) -> random.Random:
+    """A generator of its own for each seed and id, so that one row's draws never depend on another's."""
+    return random.Random("\x1f".join(map(str, seed)))
+
+
+def sentences_of(passages: Sequence[ContextPassage]) -> Context:
+    """All citable sentences of `passages` as a model is shown them, whatever their length."""
+    return build_context(passages, lambda _: 0)
+
+
+def quoted(shown: Context, numbers: Sequence[int]) -> tuple[AnswerSentence, ...]:
+    """An answer that says the numbered sentences in their own words, each citing itself."""
+    return tuple(
+        AnswerSentence(text=s.shown, citations=(RowCitation(passage_id=s.passage_id, start=s.start, end=s.end),))
+        for s in map(shown.sentence, numbers)
+    )

@@ -1,0 +1,294 @@
+"""SQuAD 1.1 and 2.0 (Wikipedia paragraphs, CC BY-SA 4.0) to rows of refusal, citation and reranking.
+
+    articles = read_squad(json.loads(text))
+    refusal_rows(articles).rows                        # one paragraph: does it answer?
+    refusal_rows(articles, passages=5).rows            # the paragraph somewhere among five of its article
+    citation_rows(articles, passages=5).rows           # every question of five paragraphs over the same five
+
+Format: `{"data": [{"title", "paragraphs": [{"context", "qas": [{"id", "question", "answers": [{"text",
+"answer_start"}], "is_impossible"}]}]}]}`. A paragraph's id is its article's title, `#` and its number there.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from serving.interface.context import Context, ContextPassage
+from serving.interface.refusal import Answerability
+from tuning.converters.converted import (
+    Converted,
+    Foreign,
+    LeftOut,
+    Part,
+    collect,
+    draw,
+    one_part,
+    quoted,
+    read_as,
+    sentences_of,
+)
+from tuning.rows import CitationRow, Origin, RankedPassage, RefusalRow, RerankRow
+
+__all__ = [
+    "ORIGIN",
+    "Answer",
+    "Article",
+    "Paragraph",
+    "Question",
+    "citation_rows",
+    "read_squad",
+    "refusal_rows",
+    "rerank_rows",
+]
+
+ORIGIN = Origin(source="squad", licence="CC BY-SA 4.0")
+
+_FEW_PARAGRAPHS = LeftOut("its article has too few paragraphs")
+_FEW_OTHERS = LeftOut("no other article has enough paragraphs")
+_NO_ANSWER = LeftOut("unanswerable")
+_NO_SENTENCE = LeftOut("the answer stands in no citable sentence")
+
+
+class Answer(Foreign):
+    """A span of the paragraph, as one annotator marked it."""
+
+    text: str
+    answer_start: int
+    """Code points into the paragraph."""
+
+
+class Question(Foreign):
+    """A question about one paragraph; without answers it is unanswerable."""
+
+    id: str
+    question: str
+    answers: tuple[Answer, ...] = ()
+    is_impossible: bool = False
+
+
+class Paragraph(Foreign):
+    """A paragraph and its questions."""
+
+    context: str
+    qas: tuple[Question, ...]
+
+
+class Article(Foreign):
+    """A Wikipedia article; underscores in its title stand for spaces."""
+
+    title: str
+    paragraphs: tuple[Paragraph, ...]
+
+
+class _File(Foreign):
+    data: tuple[Article, ...]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A paragraph as a passage, and what is asked about it."""
+
+    article: str
+    passage: ContextPassage
+    questions: tuple[Question, ...]
+
+
+def read_squad(parsed: object) -> tuple[Article, ...]:
+    """The articles of a parsed SQuAD file. Raises DataInvalid for another format."""
+    return read_as(_File, parsed, "a SQuAD file").data
+
+
+def refusal_rows(
+    articles: Sequence[Article],
+    *,
+    passages: int = 1,
+    foreign_share: float = 0.0,
+    seed: int = 0,
+    part: Part = one_part,
+    origin: Origin = ORIGIN,
+) -> Converted[RefusalRow]:
+    """Each question with its paragraph, for `passages` > 1 at a random place among others of its article.
+
+    For `foreign_share` of the questions, drawn at random, one more row asks the same of paragraphs of another article,
+    which do not answer it (slice `foreign`, synthetic).
+    """
+    places = _places(articles)
+    return collect(_refusals(places, passages, foreign_share, seed, part, origin))
+
+
+def citation_rows(
+    articles: Sequence[Article], *, passages: int = 1, seed: int = 0, part: Part = one_part, origin: Origin = ORIGIN
+) -> Converted[CitationRow]:
+    """Each answerable question with the whole sentences that hold its answer as the answer.
+
+    For `passages` > 1 the paragraphs of all articles of a part are shuffled into groups of that size, and every
+    question of a group is asked over the same passages in the same order.
+    """
+    return collect(_citations(_places(articles), passages, seed, part, origin))
+
+
+def rerank_rows(
+    articles: Sequence[Article], *, passages: int = 10, seed: int = 0, origin: Origin = ORIGIN
+) -> Converted[RerankRow]:
+    """Each answerable question with its paragraph (relevance 1) among others of its article (relevance 0)."""
+    places = _places(articles)
+    neighbours = _by_article(places)
+    return collect(
+        _ranking(place, question, neighbours[place.article], passages, seed, origin)
+        for place in places
+        for question in place.questions
+    )
+
+
+def _places(articles: Sequence[Article]) -> list[_Place]:
+    """Every paragraph; of articles that occur twice, as in joined files, the paragraphs are counted on."""
+    counts: defaultdict[str, int] = defaultdict(int)
+    places = []
+    for article in articles:
+        for paragraph in article.paragraphs:
+            passage = ContextPassage(
+                id=f"{article.title}#{counts[article.title]}",
+                text=paragraph.context,
+                title=article.title.replace("_", " "),
+            )
+            places.append(_Place(article.title, passage, paragraph.qas))
+            counts[article.title] += 1
+    return places
+
+
+def _by_article(places: Sequence[_Place]) -> dict[str, list[ContextPassage]]:
+    found: defaultdict[str, list[ContextPassage]] = defaultdict(list)
+    for place in places:
+        found[place.article].append(place.passage)
+    return found
+
+
+def _refusals(
+    places: Sequence[_Place], passages: int, foreign_share: float, seed: int, part: Part, origin: Origin
+) -> Iterator[RefusalRow | LeftOut]:
+    articles = _by_article(places)
+    roomy: defaultdict[object, list[str]] = defaultdict(list)
+    for article, found in articles.items():
+        if len(found) >= passages:
+            roomy[part(article)].append(article)
+    for place in places:
+        others = [article for article in roomy[part(place.article)] if article != place.article]
+        for question in place.questions:
+            yield _refusal(place, question, articles[place.article], passages, seed, origin)
+            chance = draw(seed, "foreign", question.id)
+            if chance.random() < foreign_share:
+                shown = chance.sample(articles[chance.choice(others)], passages) if others else []
+                yield _foreign(place, question, shown, origin)
+
+
+def _refusal(
+    place: _Place, question: Question, article: Sequence[ContextPassage], passages: int, seed: int, origin: Origin
+) -> RefusalRow | LeftOut:
+    shown = _among(place.passage, article, passages, draw(seed, "among", question.id))
+    if shown is None:
+        return _FEW_PARAGRAPHS
+    answers = not question.is_impossible and bool(question.answers)
+    return RefusalRow(
+        question=question.question,
+        passages=tuple(shown),
+        label=Answerability.ANSWERABLE if answers else Answerability.UNANSWERABLE,
+        answering=place.passage.id if answers else None,
+        origin=_origin(origin, place, "single" if passages == 1 else f"among_{passages}"),
+    )
+
+
+def _foreign(
+    place: _Place, question: Question, shown: Sequence[ContextPassage], origin: Origin
+) -> RefusalRow | LeftOut:
+    if not shown:
+        return _FEW_OTHERS
+    return RefusalRow(
+        question=question.question,
+        passages=tuple(shown),
+        label=Answerability.UNANSWERABLE,
+        origin=_origin(origin, place, "foreign").model_copy(update={"synthetic": True}),
+    )
+
+
+def _citations(
+    places: Sequence[_Place], passages: int, seed: int, part: Part, origin: Origin
+) -> Iterator[CitationRow | LeftOut]:
+    parts: defaultdict[object, list[_Place]] = defaultdict(list)
+    for place in places:
+        parts[part(place.article)].append(place)
+    for members in parts.values():
+        if len(members) < passages:
+            yield from (LeftOut("its part has too few paragraphs") for place in members for _ in place.questions)
+            continue
+        mixed = members if passages == 1 else sorted(members, key=lambda p: draw(seed, "mix", p.passage.id).random())
+        for first in range(0, len(mixed), passages):
+            yield from _group_citations(mixed, first, passages, seed, origin)
+
+
+def _group_citations(
+    mixed: Sequence[_Place], first: int, passages: int, seed: int, origin: Origin
+) -> Iterator[CitationRow | LeftOut]:
+    """Rows of one group; the last of a part is filled up with the first one's passages, but not their questions."""
+    group = list(mixed[first : first + passages])
+    shown = [place.passage for place in group] + [place.passage for place in mixed[: passages - len(group)]]
+    draw(seed, "order", shown[0].id).shuffle(shown)
+    context = sentences_of(shown)
+    named = "single" if passages == 1 else f"among_{passages}"
+    for place in group:
+        for question in place.questions:
+            yield _citation(place, question, shown, context, _origin(origin, place, named))
+
+
+def _citation(
+    place: _Place, question: Question, shown: Sequence[ContextPassage], context: Context, origin: Origin
+) -> CitationRow | LeftOut:
+    if question.is_impossible or not question.answers:
+        return _NO_ANSWER
+    numbers = _supporting(place.passage, question, context)
+    if not numbers:
+        return _NO_SENTENCE
+    return CitationRow(
+        question=question.question, passages=tuple(shown), answer=quoted(context, numbers), origin=origin
+    )
+
+
+def _supporting(passage: ContextPassage, question: Question, context: Context) -> tuple[int, ...]:
+    """Numbers of the sentences that most annotators' spans touch; of equally many the first annotator's."""
+    spans = [(answer.answer_start, answer.answer_start + len(answer.text)) for answer in question.answers]
+    votes = [numbers for start, end in spans if (numbers := context.numbers(passage.id, start, end))]
+    return max(votes, key=votes.count, default=())
+
+
+def _ranking(
+    place: _Place, question: Question, article: Sequence[ContextPassage], passages: int, seed: int, origin: Origin
+) -> RerankRow | LeftOut:
+    if question.is_impossible or not question.answers:
+        return _NO_ANSWER
+    shown = _among(place.passage, article, passages, draw(seed, "rank", question.id))
+    if shown is None:
+        return _FEW_PARAGRAPHS
+    ranked = [
+        RankedPassage(**passage.model_dump(), relevance=float(passage.id == place.passage.id)) for passage in shown
+    ]
+    return RerankRow(
+        question=question.question, passages=tuple(ranked), origin=_origin(origin, place, f"among_{passages}")
+    )
+
+
+def _among(
+    gold: ContextPassage, article: Sequence[ContextPassage], passages: int, chance: random.Random
+) -> list[ContextPassage] | None:
+    """`gold` at a random place among `passages` of its article, None if there are not as many."""
+    others = [passage for passage in article if passage.id != gold.id]
+    if len(others) < passages - 1:
+        return None
+    shown = [gold, *chance.sample(others, passages - 1)]
+    chance.shuffle(shown)
+    return shown
+
+
+def _origin(origin: Origin, place: _Place, named: str) -> Origin:
+    return origin.model_copy(update={"document": place.article, "slice": named})
