@@ -6,6 +6,9 @@ GroundskeeperError
     ├── TrainingNotAdvised    the charter says no, and what to do in place of training
     ├── NothingToTrainOn      no row is left that could be trained on
     ├── RecipeInvalid         a recipe file cannot be read, or a value of it is out of bounds
+    ├── ThresholdsInvalid     the gate's thresholds cannot be read, or a key of them is unknown, missing or wrong
+    ├── NotComparable         two evaluations are of different rows or behaviours, so nothing can be said of a gain
+    ├── NotJudged             a row could not be judged; counted, and never a 0
     ├── DataInvalid           a public data file is not in the format that its converter reads
     ├── SnapshotDamaged       a file of a snapshot is missing or is not the one its manifest names
     ├── SnapshotMissing       there is no such snapshot
@@ -21,6 +24,8 @@ from serving.interface.errors import GroundskeeperError
 __all__ = [
     "CharterInvalid",
     "DataInvalid",
+    "NotComparable",
+    "NotJudged",
     "NothingToTrainOn",
     "RecipeInvalid",
     "RowsInvalid",
@@ -28,6 +33,7 @@ __all__ = [
     "SnapshotMissing",
     "SplitAbsent",
     "SyntheticShareTooHigh",
+    "ThresholdsInvalid",
     "TrainingNotAdvised",
     "TuningError",
 ]
@@ -97,3 +103,24 @@ class SyntheticShareTooHigh(TuningError):
     """More of the rows are synthetic than the charter allows."""
 
     kind = "synthetic_share_too_high"
+
+
+class ThresholdsInvalid(TuningError):
+    """The gate's thresholds cannot be read, or a key of them is unknown, missing or of a wrong value."""
+
+    kind = "thresholds_invalid"
+
+
+class NotComparable(TuningError):
+    """Two evaluations are of different rows or behaviours, so nothing can be said of a gain."""
+
+    kind = "not_comparable"
+
+
+class NotJudged(TuningError):
+    """A row could not be judged. Systems and metrics raise it; an evaluation counts it, and never as a 0."""
+
+    kind = "not_judged"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why, remedy="Look at the rows that the evaluation names as not judged.")
