@@ -1,0 +1,304 @@
+"""Doc2Dial (support dialogues over public pages, CC BY 3.0) to rows of citation and refusal, and to whole questions.
+
+    documents, turns = read_documents(map(json.loads, ...)), read_turns(map(json.loads, ...))
+    train, dev = split_documents(documents, share=0.66, seed=7)
+    citation_rows(train, turns).rows        # only of turns about these documents
+    asked_rows(dev, turns).rows             # which document answers, after a conversation
+    switched_rows(dev, turns).rows          # the same, after another conversation about something else
+
+Format, of the reading comprehension part: documents `{"doc_id", "text"}`, turns `{"id": "<dialogue>_<turn>", "doc_id",
+"history": ["user:...", "agent:..."], "query": "user:...", "answer", "answer_start"}`. Passages are cut as retrieval
+cuts a page: whole sections where they fit, the heading in the title.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from serving.interface.context import Context, ContextPassage
+from serving.interface.refusal import Answerability
+from serving.interface.sentences import split_sentences
+from serving.interface.turns import Turn
+from tuning.converters.converted import Converted, Foreign, LeftOut, collect, draw, quoted, read_as, sentences_of
+from tuning.rows import AssistantRow, CitationRow, Origin, RefusalRow
+
+__all__ = [
+    "ORIGIN",
+    "AskedTurn",
+    "Cut",
+    "Page",
+    "asked_rows",
+    "citation_rows",
+    "cut_page",
+    "read_documents",
+    "read_turns",
+    "refusal_rows",
+    "split_documents",
+    "switched_rows",
+]
+
+ORIGIN = Origin(source="doc2dial", licence="CC BY 3.0")
+WORDS = 200
+"""Bound of a passage, as of retrieval's."""
+
+_PARAGRAPH = re.compile(r"\S(?:.*?\S)?(?=\s*\n\s*\n|\s*\Z)", re.DOTALL)
+_ELSEWHERE = LeftOut("its document is not among the given")
+_FEW_PASSAGES = LeftOut("its document has too few passages")
+_NO_SENTENCE = LeftOut("the answer stands in no citable sentence")
+_SEVERAL = LeftOut("the answer runs over several passages")
+_NO_OTHER = LeftOut("its document has no other passage")
+
+Utterance = Annotated[str, Field(pattern=r"^(user|agent):")]
+
+
+class Page(Foreign):
+    """A document; what stands before `#` in its id is its title."""
+
+    doc_id: str
+    text: str
+
+    @property
+    def title(self) -> str:
+        return self.doc_id.rpartition("#")[0] or self.doc_id
+
+
+class AskedTurn(Foreign):
+    """What a user said last in a dialogue, and the span of the document that answers."""
+
+    id: str
+    doc_id: str
+    history: tuple[Utterance, ...]
+    query: Utterance
+    answer: str
+    answer_start: int
+    """Code points into the document's text."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A passage and where it begins in its document (code points)."""
+
+    passage: ContextPassage
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.passage.text)
+
+
+def read_documents(records: Iterable[object]) -> tuple[Page, ...]:
+    """Raises DataInvalid for another format."""
+    return read_as(tuple[Page, ...], tuple(records), "a list of Doc2Dial documents")
+
+
+def read_turns(records: Iterable[object]) -> tuple[AskedTurn, ...]:
+    """Raises DataInvalid for another format."""
+    return read_as(tuple[AskedTurn, ...], tuple(records), "a list of Doc2Dial turns")
+
+
+def split_documents(documents: Sequence[Page], *, share: float, seed: int) -> tuple[tuple[Page, ...], tuple[Page, ...]]:
+    """Documents for training, about `share` of them, and those that no training may see. One title is on one side."""
+    titles = sorted({page.title for page in documents}, key=lambda title: (draw(seed, "page", title).random(), title))
+    first: set[str] = set()
+    for title in titles:
+        if sum(page.title in first for page in documents) < round(share * len(documents)):
+            first.add(title)
+    return (
+        tuple(page for page in documents if page.title in first),
+        tuple(page for page in documents if page.title not in first),
+    )
+
+
+def cut_page(page: Page) -> tuple[Cut, ...]:
+    """The passages of a document: sections of at most `WORDS` words, longer ones cut between sentences."""
+    cuts = []
+    for match in _PARAGRAPH.finditer(page.text):
+        heading, start = _heading(match[0])
+        title = f"{page.title} > {heading}" if heading else page.title
+        for first, last in _windows(match[0], start):
+            at = match.start() + first
+            text = page.text[at : match.start() + last]
+            cuts.append(Cut(ContextPassage(id=f"{page.doc_id}@{at}", text=text, title=title), at))
+    return tuple(cuts)
+
+
+def citation_rows(
+    documents: Sequence[Page],
+    turns: Iterable[AskedTurn],
+    *,
+    passages: int = 1,
+    seed: int = 0,
+    origin: Origin = ORIGIN,
+) -> Converted[CitationRow]:
+    """Each turn with the whole sentences of its grounding span as the answer.
+
+    For `passages` > 1 at a random place among others of its document; turns that rest on the same passage are asked
+    over the same ones in the same order.
+    """
+    cuts = {page.doc_id: cut_page(page) for page in documents}
+    return collect(_citation(turn, cuts, passages, seed, origin) for turn in turns)
+
+
+def refusal_rows(
+    documents: Sequence[Page],
+    turns: Iterable[AskedTurn],
+    *,
+    unanswerable: bool = False,
+    seed: int = 0,
+    origin: Origin = ORIGIN,
+) -> Converted[RefusalRow]:
+    """Each turn with the passage that answers it, and with `unanswerable` also with another of its document.
+
+    Nobody has checked that the other passage does not answer too: those rows are synthetic, and noisy.
+    """
+    cuts = {page.doc_id: cut_page(page) for page in documents}
+    return collect(row for turn in turns for row in _refusals(turn, cuts, unanswerable, seed, origin))
+
+
+def asked_rows(documents: Sequence[Page], turns: Iterable[AskedTurn]) -> Converted[AssistantRow]:
+    """Each turn as a question after its conversation, with the document that answers as `uri`."""
+    known = {page.doc_id for page in documents}
+    return collect(_asked(turn, ()) if turn.doc_id in known else _ELSEWHERE for turn in turns)
+
+
+def switched_rows(documents: Sequence[Page], turns: Iterable[AskedTurn], *, seed: int = 0) -> Converted[AssistantRow]:
+    """As `asked_rows`, each after the longest part of a dialogue about a page of another title: the topic switches."""
+    known = {page.doc_id: page.title for page in documents}
+    dialogues: defaultdict[str, list[AskedTurn]] = defaultdict(list)
+    for turn in turns:
+        if turn.doc_id in known:
+            dialogues[turn.id.rpartition("_")[0]].append(turn)
+    return collect(_switched(dialogues, known, seed))
+
+
+def _heading(section: str) -> tuple[str, int]:
+    """The first line of a section of several lines, without its closing colon, and where the rest begins."""
+    line, _, rest = section.partition("\n")
+    if not rest.strip():
+        return "", 0
+    return line.strip().rstrip(":").strip(), len(section) - len(rest.lstrip())
+
+
+def _windows(section: str, start: int) -> Iterator[tuple[int, int]]:
+    """Offsets in `section`, from `start` on, of runs of sentences that have at most `WORDS` words."""
+    begin = end = start
+    for sentence in split_sentences(section[start:]):
+        first, last = start + sentence.start, start + sentence.end
+        if begin < end and len(section[begin:last].split()) > WORDS:
+            yield begin, end
+            begin = first
+        end = last
+    if begin < end:
+        yield begin, end
+
+
+def _gold(turn: AskedTurn, cuts: Sequence[Cut]) -> list[Cut]:
+    """The passages that hold words of the grounding span."""
+    start, end = turn.answer_start, turn.answer_start + len(turn.answer.rstrip())
+    return [cut for cut in cuts if max(start, cut.start) < min(end, cut.end)]
+
+
+def _citation(
+    turn: AskedTurn, cuts: dict[str, tuple[Cut, ...]], passages: int, seed: int, origin: Origin
+) -> CitationRow | LeftOut:
+    if turn.doc_id not in cuts:
+        return _ELSEWHERE
+    gold = _gold(turn, cuts[turn.doc_id])
+    if len(gold) > passages:
+        return _SEVERAL
+    if len(cuts[turn.doc_id]) < passages:
+        return _FEW_PASSAGES
+    shown = [cut.passage for cut in _among(gold, cuts[turn.doc_id], passages, seed)]
+    context = sentences_of(shown)
+    numbers = _supporting(turn, gold, context)
+    if not numbers:
+        return _NO_SENTENCE
+    return CitationRow(
+        history=_history(turn),
+        question=_said(turn.query).content,
+        passages=tuple(shown),
+        answer=quoted(context, numbers),
+        origin=_origin(turn, origin, "single" if passages == 1 else f"among_{passages}"),
+    )
+
+
+def _among(gold: Sequence[Cut], cuts: Sequence[Cut], passages: int, seed: int) -> list[Cut]:
+    """`gold` and others of its document, shuffled; the same for the same gold."""
+    chance = draw(seed, "among", *(cut.passage.id for cut in gold))
+    shown = [*gold, *chance.sample([cut for cut in cuts if cut not in gold], passages - len(gold))]
+    chance.shuffle(shown)
+    return shown
+
+
+def _supporting(turn: AskedTurn, gold: Sequence[Cut], context: Context) -> list[int]:
+    """Numbers of the sentences that share words with the grounding span, in the document's order."""
+    start, end = turn.answer_start, turn.answer_start + len(turn.answer.rstrip())
+    return [n for cut in gold for n in context.numbers(cut.passage.id, start - cut.start, end - cut.start)]
+
+
+def _refusals(
+    turn: AskedTurn, cuts: dict[str, tuple[Cut, ...]], unanswerable: bool, seed: int, origin: Origin
+) -> Iterator[RefusalRow | LeftOut]:
+    if turn.doc_id not in cuts:
+        yield _ELSEWHERE
+        return
+    gold = _gold(turn, cuts[turn.doc_id])
+    if len(gold) != 1:
+        yield _SEVERAL if gold else _NO_SENTENCE
+        return
+    yield _refusal(turn, gold[0], _origin(turn, origin, "single"), Answerability.ANSWERABLE)
+    others = [cut for cut in cuts[turn.doc_id] if cut not in gold]
+    if unanswerable and others:
+        made = _origin(turn, origin, "same_document").model_copy(update={"synthetic": True})
+        yield _refusal(turn, draw(seed, "other", turn.id).choice(others), made, Answerability.UNANSWERABLE)
+    elif unanswerable:
+        yield _NO_OTHER
+
+
+def _refusal(turn: AskedTurn, cut: Cut, origin: Origin, label: Answerability) -> RefusalRow:
+    return RefusalRow(
+        history=_history(turn),
+        question=_said(turn.query).content,
+        passages=(cut.passage,),
+        label=label,
+        answering=cut.passage.id if label is Answerability.ANSWERABLE else None,
+        origin=origin,
+    )
+
+
+def _asked(turn: AskedTurn, before: Sequence[Turn]) -> AssistantRow:
+    return AssistantRow(
+        question=_said(turn.query).content, uri=turn.doc_id, answerable=True, history=(*before, *_history(turn))
+    )
+
+
+def _switched(
+    dialogues: dict[str, list[AskedTurn]], titles: dict[str, str], seed: int
+) -> Iterator[AssistantRow | LeftOut]:
+    for name, turns in dialogues.items():
+        others = [other for other, said in dialogues.items() if titles[said[0].doc_id] != titles[turns[0].doc_id]]
+        if not others:
+            yield from [LeftOut("no dialogue is about another page")] * len(turns)
+            continue
+        last = max(dialogues[draw(seed, "switch", name).choice(others)], key=lambda turn: len(turn.history))
+        yield from (_asked(turn, (*_history(last), _said(last.query))) for turn in turns)
+
+
+def _history(turn: AskedTurn) -> tuple[Turn, ...]:
+    return tuple(map(_said, turn.history))
+
+
+def _said(utterance: str) -> Turn:
+    who, _, said = utterance.partition(":")
+    return Turn(role="user" if who == "user" else "assistant", content=said.strip())
+
+
+def _origin(turn: AskedTurn, origin: Origin, named: str) -> Origin:
+    dialogue = turn.id.rpartition("_")[0]
+    return origin.model_copy(update={"conversation": dialogue, "document": turn.doc_id, "slice": named})
