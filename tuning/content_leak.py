@@ -1,0 +1,192 @@
+"""Does an adapter follow the context, or what it learnt by heart? Facts are swapped, and it must say the new ones.
+
+An adapter holds form and no knowledge. So rows are made from held-out rows in which other facts stand
+(`tuning.swapped_rows`), and the adapter is asked again:
+
+    citation       facts of the gold sentences, which the question does not hold, are others everywhere in the passages
+    query_rewrite  facts that the rewrite takes from the conversation are others throughout the conversation
+    refusal        the passage that answers is one of another document, so nothing answers any more
+    rerank         facts of the question are others in the question and in the passages alike, so the order must stand
+
+`follows_context` is the share of judged rows that go along. Not judged, and counted with the reason: a row in which
+nothing can be swapped; an answer that shows neither the old fact nor the new; a row on which the system was wrong
+before the swap, where there was nothing to keep. Facts are looked for in what the model wrote, before any correction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from serving.interface.segments import unescape
+from tuning.errors import NotJudged
+from tuning.evaluation import Evaluation, Judged, Metric, Subject, row_key, run_rows, summarise
+from tuning.facts import words_of
+from tuning.metrics.rerank import ranked
+from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, RerankRow
+from tuning.statistics import RESAMPLES
+from tuning.swapped_rows import (
+    Swapped,
+    passages_of,
+    swap_citation,
+    swap_query_rewrite,
+    swap_refusal,
+    swap_rerank,
+)
+from tuning.systems import CitationSystem, Progress, RefusalSystem, RerankSystem, RewriteSystem, WrittenAnswer
+
+__all__ = ["FOLLOWS_CONTEXT", "failures", "leak_citation", "leak_query_rewrite", "leak_refusal", "leak_rerank"]
+
+FOLLOWS_CONTEXT = "follows_context"
+MOST_ROWS = 200
+"""Rows that are asked again, chosen by their digests; more would only narrow the interval."""
+
+AnyRow = TypeVar("AnyRow", bound=BaseModel)
+
+_MARKER = re.compile(r"\[\d+\]")
+
+
+def leak_citation(
+    rows: Sequence[CitationRow],
+    system: CitationSystem,
+    *,
+    seed: int,
+    adapter: str = "none",
+    most: int = MOST_ROWS,
+    progress: Progress | None = None,
+    resamples: int = RESAMPLES,
+) -> Evaluation:
+    """Whether answers show the facts of their passages."""
+
+    def judge(row: CitationRow) -> Judged:
+        swapped = _required(swap_citation(row, seed))
+        return _shows_the_new(swapped.swaps, row.question, _text(system(swapped.row)))
+
+    asked = _chosen(rows, lambda row: swap_citation(row, seed), most, seed)
+    outcomes = run_rows(asked, judge, progress=progress)
+    return summarise(Subject("citation", adapter), [_METRIC], outcomes, seed=seed, resamples=resamples)
+
+
+def leak_query_rewrite(
+    rows: Sequence[QueryRewriteRow],
+    system: RewriteSystem,
+    *,
+    seed: int,
+    adapter: str = "none",
+    most: int = MOST_ROWS,
+    progress: Progress | None = None,
+    resamples: int = RESAMPLES,
+) -> Evaluation:
+    """Whether rewrites take their facts from the conversation."""
+
+    def judge(row: QueryRewriteRow) -> Judged:
+        swapped = _required(swap_query_rewrite(row, seed))
+        return _shows_the_new(swapped.swaps, row.question, unescape(system(swapped.row)))
+
+    asked = _chosen(rows, lambda row: swap_query_rewrite(row, seed), most, seed)
+    outcomes = run_rows(asked, judge, progress=progress)
+    return summarise(Subject("query_rewrite", adapter), [_METRIC], outcomes, seed=seed, resamples=resamples)
+
+
+def leak_refusal(
+    rows: Sequence[RefusalRow],
+    system: RefusalSystem,
+    *,
+    threshold: float,
+    seed: int,
+    adapter: str = "none",
+    most: int = MOST_ROWS,
+    progress: Progress | None = None,
+    resamples: int = RESAMPLES,
+) -> Evaluation:
+    """Whether a question that its passage answers is refused on a passage of another document."""
+    foreign = passages_of(rows)
+
+    def judge(row: RefusalRow) -> Judged:
+        swapped = _required(swap_refusal(row, foreign, seed))
+        if system(row).answerable < threshold:
+            raise NotJudged("refused before the swap")
+        odds = system(swapped.row).answerable
+        shown = f"{row.question} on a foreign passage -> {odds:.3f}, threshold {threshold:.3f}"
+        return Judged({FOLLOWS_CONTEXT: float(odds < threshold)}, shown=shown)
+
+    asked = _chosen(rows, lambda row: swap_refusal(row, foreign, seed), most, seed)
+    outcomes = run_rows(asked, judge, progress=progress)
+    return summarise(Subject("refusal", adapter), [_METRIC], outcomes, seed=seed, resamples=resamples)
+
+
+def leak_rerank(
+    rows: Sequence[RerankRow],
+    system: RerankSystem,
+    *,
+    seed: int,
+    adapter: str = "none",
+    most: int = MOST_ROWS,
+    progress: Progress | None = None,
+    resamples: int = RESAMPLES,
+) -> Evaluation:
+    """Which share of the passages that were rightly above others stay above them under other names."""
+
+    def judge(row: RerankRow) -> Judged:
+        swapped = _required(swap_rerank(row, seed))
+        before = _right_pairs(row, system(row))
+        if not before:
+            raise NotJudged("no passage was rightly above another before the swap")
+        kept = len(before & _right_pairs(swapped.row, system(swapped.row))) / len(before)
+        return Judged({FOLLOWS_CONTEXT: kept}, shown=f"{row.question} with {_told(swapped.swaps)} -> {kept:.2f}")
+
+    asked = _chosen(rows, lambda row: swap_rerank(row, seed), most, seed)
+    outcomes = run_rows(asked, judge, progress=progress)
+    return summarise(Subject("rerank", adapter), [_METRIC], outcomes, seed=seed, resamples=resamples)
+
+
+def failures(evaluation: Evaluation, most: int = 5) -> tuple[str, ...]:
+    """Rows that did not follow the context, as text, for a report."""
+    judged = [outcome.judged for outcome in evaluation.outcomes if outcome.judged]
+    return tuple(row.shown for row in judged if row.values[FOLLOWS_CONTEXT] < 1)[:most]
+
+
+_METRIC = Metric(FOLLOWS_CONTEXT)
+
+
+def _text(written: WrittenAnswer) -> str:
+    """What the model wrote, whose numbers in brackets are no facts; else what is shown."""
+    if written.raw is None:
+        return " ".join(sentence.text for sentence in written.sentences)
+    return unescape(_MARKER.sub(" ", written.raw))
+
+
+def _required(swapped: Swapped[AnyRow] | None) -> Swapped[AnyRow]:
+    if swapped is None:
+        raise NotJudged("nothing in the row could be swapped")
+    return swapped
+
+
+def _shows_the_new(swaps: Mapping[str, str], question: str, text: str) -> Judged:
+    said = words_of(text)
+    old, new = said & swaps.keys(), said & set(swaps.values())
+    if not old and not new:
+        raise NotJudged("the text shows neither the old facts nor the new")
+    return Judged({FOLLOWS_CONTEXT: float(not old)}, shown=f"{question} with {_told(swaps)} -> {text}")
+
+
+def _told(swaps: Mapping[str, str]) -> str:
+    return ", ".join(f"{new} for {old}" for old, new in swaps.items())
+
+
+def _right_pairs(row: RerankRow, scores: Sequence[float]) -> set[tuple[str, str]]:
+    """Ids of passages of which the first is rightly above the second."""
+    order = ranked(row, scores)
+    return {(a.id, b.id) for i, a in enumerate(order) for b in order[i + 1 :] if a.relevance > b.relevance}
+
+
+def _chosen(rows: Sequence[AnyRow], swap_row: Callable[[AnyRow], object], most: int, seed: int) -> list[AnyRow]:
+    """The rows in their order, without those that could be swapped beyond `most`."""
+    able = {row_key(row) for row in rows if swap_row(row) is not None}
+    by_chance = sorted(able, key=lambda key: hashlib.sha256(f"{seed}:{key}".encode()).digest())
+    left_out = set(by_chance[most:])
+    return [row for row in rows if row_key(row) not in left_out]
