@@ -12,7 +12,6 @@ name what the conversation does not. Those rows are in the slice `needs_topic`; 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from pydantic import Field
 
 from serving.interface.turns import Turn
 from tuning.converters.converted import Converted, Foreign, LeftOut, collect, read_as
+from tuning.metrics.words import content_words
 from tuning.rows import Origin, QueryRewriteRow
 
 __all__ = ["LICENCES", "Asked", "Topic", "query_rewrite_rows", "read_canard", "read_cast", "read_rewrites"]
@@ -31,11 +31,8 @@ LICENCES: Mapping[str, str] = MappingProxyType({"canard": "CC BY-SA 4.0", "cast"
 
 _FIRST = LeftOut("first question of its conversation")
 _NEEDS_TOPIC = LeftOut("its rewrite needs the topic")
-_STOPS = frozenset(
-    "about addition after also aside been before being beside besides could does from have into like more other should"
-    " some such than that their them then there they this were what when where which while will with would your".split()
-)
-_WORD = re.compile(r"\w+")
+_FORMS = frozenset("addition aside besides else other".split())
+"""Words by which people say that something more is asked for; they name nothing."""
 _STEM = 5
 """Characters by which a longer word is known again: plural and tense differ behind them."""
 
@@ -157,8 +154,8 @@ def _names_the_unseen(rewrite: str, seen: Sequence[str]) -> bool:
 
 
 def _content(text: str) -> set[str]:
-    """Beginnings of the words that carry meaning: four letters or more, no stop words."""
-    return {word[:_STEM] for word in _WORD.findall(text.lower()) if len(word) >= 4 and word not in _STOPS}
+    """Beginnings of the words that name something."""
+    return {word[:_STEM] for word in content_words(text) - _FORMS}
 
 
 def _alternating(texts: Sequence[str]) -> tuple[_Utterance, ...]:

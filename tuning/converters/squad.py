@@ -12,8 +12,9 @@ Format: `{"data": [{"title", "paragraphs": [{"context", "qas": [{"id", "question
 from __future__ import annotations
 
 import random
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from serving.interface.context import Context, ContextPassage
@@ -49,7 +50,7 @@ ORIGIN = Origin(source="squad", licence="CC BY-SA 4.0")
 _FEW_PARAGRAPHS = LeftOut("its article has too few paragraphs")
 _FEW_OTHERS = LeftOut("no other article has enough paragraphs")
 _NO_ANSWER = LeftOut("unanswerable")
-_NO_SENTENCE = LeftOut("the answer stands in no citable sentence")
+_NO_SENTENCE = LeftOut("the answer stands in no citable sentence, or not surely in one")
 
 
 class Answer(Foreign):
@@ -87,6 +88,10 @@ class _File(Foreign):
     data: tuple[Article, ...]
 
 
+_Find = Callable[[ContextPassage, Question, Context], tuple[int, ...]]
+"""From a passage and a question about it to the numbers of the sentences that answer."""
+
+
 @dataclass(frozen=True)
 class _Place:
     """A paragraph as a passage, and what is asked about it."""
@@ -120,14 +125,23 @@ def refusal_rows(
 
 
 def citation_rows(
-    articles: Sequence[Article], *, passages: int = 1, seed: int = 0, part: Part = one_part, origin: Origin = ORIGIN
+    articles: Sequence[Article],
+    *,
+    passages: int = 1,
+    offsets: bool = True,
+    seed: int = 0,
+    part: Part = one_part,
+    origin: Origin = ORIGIN,
 ) -> Converted[CitationRow]:
     """Each answerable question with the whole sentences that hold its answer as the answer.
 
     For `passages` > 1 the paragraphs of all articles of a part are shuffled into groups of that size, and every
-    question of a group is asked over the same passages in the same order.
+    question of a group is asked over the same passages in the same order. Without `offsets` those of the file are not
+    relied on (copies of the data exist in which each points to the first place where the answer's words stand):
+    questions of which the words do not tell the sentence are left out.
     """
-    return collect(_citations(_places(articles), passages, seed, part, origin))
+    find = _marked if offsets else _only_sentence
+    return collect(_citations(_places(articles), passages, find, seed, part, origin))
 
 
 def rerank_rows(
@@ -214,7 +228,7 @@ def _foreign(
 
 
 def _citations(
-    places: Sequence[_Place], passages: int, seed: int, part: Part, origin: Origin
+    places: Sequence[_Place], passages: int, find: _Find, seed: int, part: Part, origin: Origin
 ) -> Iterator[CitationRow | LeftOut]:
     parts: defaultdict[object, list[_Place]] = defaultdict(list)
     for place in places:
@@ -225,11 +239,11 @@ def _citations(
             continue
         mixed = members if passages == 1 else sorted(members, key=lambda p: draw(seed, "mix", p.passage.id).random())
         for first in range(0, len(mixed), passages):
-            yield from _group_citations(mixed, first, passages, seed, origin)
+            yield from _group_citations(mixed, first, passages, find, seed, origin)
 
 
 def _group_citations(
-    mixed: Sequence[_Place], first: int, passages: int, seed: int, origin: Origin
+    mixed: Sequence[_Place], first: int, passages: int, find: _Find, seed: int, origin: Origin
 ) -> Iterator[CitationRow | LeftOut]:
     """Rows of one group; the last of a part is filled up with the first one's passages, but not their questions."""
     group = list(mixed[first : first + passages])
@@ -239,15 +253,15 @@ def _group_citations(
     named = "single" if passages == 1 else f"among_{passages}"
     for place in group:
         for question in place.questions:
-            yield _citation(place, question, shown, context, _origin(origin, place, named))
+            yield _citation(place, question, find, context, shown, _origin(origin, place, named))
 
 
 def _citation(
-    place: _Place, question: Question, shown: Sequence[ContextPassage], context: Context, origin: Origin
+    place: _Place, question: Question, find: _Find, context: Context, shown: Sequence[ContextPassage], origin: Origin
 ) -> CitationRow | LeftOut:
     if question.is_impossible or not question.answers:
         return _NO_ANSWER
-    numbers = _supporting(place.passage, question, context)
+    numbers = find(place.passage, question, context)
     if not numbers:
         return _NO_SENTENCE
     return CitationRow(
@@ -255,11 +269,24 @@ def _citation(
     )
 
 
-def _supporting(passage: ContextPassage, question: Question, context: Context) -> tuple[int, ...]:
+def _marked(passage: ContextPassage, question: Question, context: Context) -> tuple[int, ...]:
     """Numbers of the sentences that most annotators' spans touch; of equally many the first annotator's."""
     spans = [(answer.answer_start, answer.answer_start + len(answer.text)) for answer in question.answers]
     votes = [numbers for start, end in spans if (numbers := context.numbers(passage.id, start, end))]
     return max(votes, key=votes.count, default=())
+
+
+def _only_sentence(passage: ContextPassage, question: Question, context: Context) -> tuple[int, ...]:
+    """Numbers of the only sentences in which every annotator's words stand, none if there are several such or none."""
+    places = [
+        {
+            context.numbers(passage.id, found.start(), found.end())
+            for found in re.finditer(re.escape(answer.text), passage.text)
+        }
+        for answer in question.answers
+    ]
+    common = set.intersection(*places)
+    return common.pop() if len(common) == 1 else ()
 
 
 def _ranking(
