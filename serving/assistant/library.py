@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from retrieval.reader import IndexReader
     from retrieval.texts import TextArchive
 
-__all__ = ["IndexLibrary", "Library", "Query", "Shelf"]
+__all__ = ["EncodedLikeness", "IndexLibrary", "Library", "Likeness", "Query", "Shelf"]
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,23 @@ class Shelf:
     """Of each hit with the first search text, -1 to 1."""
 
 
-class Library(Protocol):
-    """The documents, as far as an answer needs them. Errors are those of `retrieval.errors`."""
-
-    def search(self, query: Query, top_k: int) -> Shelf:
-        """The best passages, best first; equal scores by passage id."""
-        ...
+class Likeness(Protocol):
+    """How like texts are, by meaning and by words; all that a judgement over given passages needs of retrieval."""
 
     def similarity(self, text: str, others: Sequence[str]) -> list[float]:
-        """Cosine of `text` with each of `others`."""
+        """Cosine of `text` with each of `others`. Raises `EncoderFailed`."""
         ...
 
     def terms(self, text: str) -> frozenset[int]:
         """The stems of a text without stop words, as lexical search counts them."""
+        ...
+
+
+class Library(Likeness, Protocol):
+    """The documents, as far as an answer needs them. Errors are those of `retrieval.errors`."""
+
+    def search(self, query: Query, top_k: int) -> Shelf:
+        """The best passages, best first; equal scores by passage id."""
         ...
 
     def stored_text(self, generation: int, document_id: str) -> str:
@@ -56,13 +60,28 @@ class Library(Protocol):
         ...
 
 
+class EncodedLikeness:
+    """`Likeness` by the index's embedder and the stems of its lexical search."""
+
+    def __init__(self, encoder: DenseEncoder) -> None:
+        from retrieval.bm25 import Bm25
+
+        self._encoder, self._bm25 = encoder, Bm25()
+
+    def similarity(self, text: str, others: Sequence[str]) -> list[float]:
+        vectors = self._encoder.encode([text, *others])
+        return [float(cosine) for cosine in vectors[1:] @ vectors[0]]
+
+    def terms(self, text: str) -> frozenset[int]:
+        return frozenset(self._bm25.query(text).indices)
+
+
 class IndexLibrary:
     """`Library` over the index on this machine."""
 
     def __init__(self, reader: IndexReader, encoder: DenseEncoder, archive: TextArchive) -> None:
-        from retrieval.bm25 import Bm25
-
-        self._reader, self._encoder, self._archive, self._bm25 = reader, encoder, archive, Bm25()
+        self._reader, self._encoder, self._archive = reader, encoder, archive
+        self._likeness = EncodedLikeness(encoder)
 
     def search(self, query: Query, top_k: int) -> Shelf:
         from retrieval.search import Query as Wording
@@ -73,11 +92,10 @@ class IndexLibrary:
         return Shelf(found.generation, found.hits, found.cosines)
 
     def similarity(self, text: str, others: Sequence[str]) -> list[float]:
-        vectors = self._encoder.encode([text, *others])
-        return [float(cosine) for cosine in vectors[1:] @ vectors[0]]
+        return self._likeness.similarity(text, others)
 
     def terms(self, text: str) -> frozenset[int]:
-        return frozenset(self._bm25.query(text).indices)
+        return self._likeness.terms(text)
 
     def stored_text(self, generation: int, document_id: str) -> str:
         return self._archive.text(generation, document_id)
