@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from retrieval.reader import IndexReader
     from retrieval.store.protocol import PassageStore, Ranked
 
-__all__ = ["Found", "Mode", "Query", "find", "fuse", "search"]
+__all__ = ["DENSE_WEIGHT", "Found", "Mode", "Query", "find", "fuse", "search"]
 
 Mode = Literal["hybrid", "dense", "bm25"]
 """Which rankings are fused; the single ones exist to be compared."""
 
 _RANK_CONSTANT = 60
-_DENSE_WEIGHT = 0.6
+DENSE_WEIGHT = 0.6
+"""Of the dense ranking in hybrid search; BM25 has the rest."""
 _CANDIDATES = 50
 """Places taken from each ranking of each query."""
 
@@ -119,11 +120,11 @@ def _rankings(
     """Each query's rankings with their weights: dense and sparse shares add up to the query's weight."""
     rankings: list[tuple[float, list[Ranked]]] = []
     if mode != "bm25":
-        share = _DENSE_WEIGHT if mode == "hybrid" else 1.0
+        share = DENSE_WEIGHT if mode == "hybrid" else 1.0
         dense = store.search_dense(vectors.tolist(), limit)
         rankings += [(share * query.weight, ranking) for query, ranking in zip(queries, dense, strict=True)]
     if mode != "dense":
-        share = 1 - _DENSE_WEIGHT if mode == "hybrid" else 1.0
+        share = 1 - DENSE_WEIGHT if mode == "hybrid" else 1.0
         bm25 = Bm25()
         sparse = store.search_sparse([bm25.query(query.text) for query in queries], limit)
         rankings += [(share * query.weight, ranking) for query, ranking in zip(queries, sparse, strict=True)]
