@@ -6,7 +6,7 @@ Pure and seeded: a row, whatever stands beside it, is always swapped alike. `Non
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -93,10 +93,10 @@ def swap_refusal(row: RefusalRow, foreign: Foreign, seed: int) -> Swapped[Refusa
     if row.label is not Answerability.ANSWERABLE:
         return None
     own = {passage.text for passage in row.passages}
-    chance = random.Random(f"{seed}:{row_key(row)}")
+    first = random.Random(f"{seed}:{row_key(row)}").randrange(len(foreign))
     others = (
         passage
-        for document, passage in chance.sample(foreign, len(foreign))
+        for document, passage in (*foreign[first:], *foreign[:first])
         if passage.text not in own and (not document or document != row.origin.document)
     )
     passages = [
@@ -121,7 +121,16 @@ def swap_rerank(row: RerankRow, seed: int) -> Swapped[RerankRow] | None:
 def _swaps(text: str, wanted: Callable[[str], bool], row: BaseModel, seed: int) -> dict[str, str]:
     """What to say in place of the wanted facts of `text`: words that stand nowhere in the row."""
     facts = [fact for fact in find_facts(text) if wanted(fact.text)]
-    return choose_swaps(facts, taken=words_of(str(row.model_dump())), seed=f"{seed}:{row_key(row)}")
+    return choose_swaps(facts, taken=words_of("\n".join(_strings(row.model_dump()))), seed=f"{seed}:{row_key(row)}")
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Every text in a dumped row."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _strings(part)
 
 
 def _passages(passages: Sequence[Passage], swaps: Mapping[str, str]) -> tuple[Passage, ...]:
