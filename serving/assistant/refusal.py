@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from serving.assistant.asked import Asked
 from serving.assistant.evidence import coverage
-from serving.assistant.library import Library, Query
+from serving.assistant.library import Library, Likeness, Query
 from serving.assistant.prompting import Prompter
 from serving.assistant.running import Running
 from serving.assistant.shown import Found
@@ -93,10 +93,10 @@ def judge_passages(
     return contract.pool([contract.judge(dict(zip(Answerability, row, strict=True))) for row in scores])
 
 
-def signals(query: Query, found: Found, library: Library) -> Signals:
+def signals(query: Query, found: Found, likeness: Likeness) -> Signals:
     """The signals of retrieval for a query that found something."""
     texts = [f"{passage.title}\n{passage.text}" for passage in found.passages]
-    covered = sum(weight * max(coverage(text, texts, library.terms)) for text, weight in query.searches)
+    covered = sum(weight * max(coverage(text, texts, likeness.terms)) for text, weight in query.searches)
     return Signals(covered, max(found.shelf.cosines))
 
 
