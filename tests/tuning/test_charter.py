@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from datetime import date, timedelta
 from itertools import product
 from pathlib import Path
@@ -232,3 +233,26 @@ def test_a_file_that_is_no_charter_is_refused(tmp_path: Path, content: bytes):
 def test_a_missing_file_is_refused(tmp_path: Path):
     with pytest.raises(CharterInvalid, match="cannot be read"):
         read_charter(tmp_path / "none.yaml")
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "charter.md"
+
+
+def test_the_charter_that_the_documentation_shows_is_advised_to_train(tmp_path: Path):
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    path = tmp_path / "charter.yaml"
+    path.write_text(shown, "utf-8")
+    assert advise(read_charter(path), today=TODAY).verdict == "yes"
+
+
+def table(heading: str) -> dict[str, str]:
+    """First cell to second cell of the rows of a table of the page, without code marks."""
+    section = DOCS.read_text("utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [line.strip("| ").replace("`", "").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    return {row[0]: row[1] for row in rows[1:]}
+
+
+def test_the_documentation_explains_every_field_question_and_step():
+    assert list(table("Fields of a charter")) == list(Charter.model_fields)
+    assert table("The five questions") == QUESTIONS
+    assert set(table("What a no names").values()) == set(NextStep) - {NextStep.FINE_TUNE}
