@@ -1,0 +1,115 @@
+"""The adapters that the project brings, taken over on first use.
+
+    <starter_root>/<behaviour>/       one registered adapter, as `AdapterStore` keeps it
+
+They are ordinary adapters: verified, copied into the store, and served where nobody has chosen anything yet. Nothing
+is ever loaded from the starters' folder, and what a user promoted or rolled back stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from serving.interface.behaviours import Behaviour
+from serving.registry.adapter_folder import read_manifest
+from serving.registry.adapters import AdapterStore
+from serving.registry.channels import Channel, Channels
+from serving.registry.errors import AdapterDamaged, AdapterMismatch, SwitchRefused
+from serving.registry.files import storage_told
+from serving.registry.manifest import AdapterManifest, BaseIdentity, require_fit, require_passed
+
+__all__ = ["Adopted", "Refused", "adopt_starters"]
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A starter that lies in the store."""
+
+    behaviour: Behaviour
+    version: str
+    copied: bool
+    """Whether this call copied it."""
+    promoted: bool
+    """Whether this call put it into production."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A starter that does not fit this machine's models or contract, or did not pass its gate."""
+
+    behaviour: Behaviour
+    version: str
+    reason: str
+    remedy: str
+
+
+def adopt_starters(
+    starter_root: Path,
+    store: AdapterStore,
+    channels: Channels,
+    *,
+    bases: Mapping[Behaviour, BaseIdentity],
+    contracts: Mapping[Behaviour, str],
+    at: datetime,
+) -> list[Adopted | Refused]:
+    """Take over the starters of the behaviours in `bases`; where one is missing there is no entry.
+
+    Costs one small file each when nothing is left to do. Raises `AdapterDamaged` for a starter that is to be copied
+    and is not what its manifest says; else what `AdapterStore.adopt` and `Channels.adopt` raise.
+    """
+    there = [b for b in Behaviour if b in bases and (starter_root / b).is_dir()]
+    return [_adopted(starter_root / b, b, store, channels, bases[b], contracts[b], at) for b in there]
+
+
+def _adopted(
+    folder: Path,
+    behaviour: Behaviour,
+    store: AdapterStore,
+    channels: Channels,
+    base: BaseIdentity,
+    contract: str,
+    at: datetime,
+) -> Adopted | Refused:
+    manifest = _starter(folder, behaviour)
+    try:
+        require_fit(manifest, base=base, contract=contract)
+        require_passed(manifest)
+    except (AdapterMismatch, SwitchRefused) as refusal:
+        return Refused(behaviour, manifest.version, str(refusal), refusal.remedy)
+    copied = not store.holds(behaviour, manifest.version)
+    if copied:
+        with _told_as_starter(folder):
+            store.adopt(folder, f"{manifest.name} (a starter)")
+    promoted = _is_free(channels, behaviour) and _serve(store, channels, manifest, at)
+    return Adopted(behaviour, manifest.version, copied, promoted)
+
+
+def _starter(folder: Path, behaviour: Behaviour) -> AdapterManifest:
+    with storage_told(folder, "read a starter"), _told_as_starter(folder):
+        manifest = read_manifest(folder, f"{behaviour} (a starter)")
+        if manifest.behaviour is not behaviour:
+            raise AdapterDamaged(f"{folder} holds an adapter of another behaviour, {manifest.name}.", remedy="")
+        return manifest
+
+
+@contextmanager
+def _told_as_starter(folder: Path) -> Iterator[None]:
+    """What is mended in the project's own folder has another remedy than what is mended in the store."""
+    try:
+        yield
+    except AdapterDamaged as cause:
+        remedy = f"Restore the folder {folder} as the project brings it: check it out, or install the project, again."
+        raise AdapterDamaged(str(cause), remedy=remedy) from cause
+
+
+def _is_free(channels: Channels, behaviour: Behaviour) -> bool:
+    return channels.value(Channel.PRODUCTION, behaviour) is None
+
+
+def _serve(store: AdapterStore, channels: Channels, manifest: AdapterManifest, at: datetime) -> bool:
+    store.verify(manifest.behaviour, manifest.version)
+    return channels.adopt(Channel.PRODUCTION, manifest.behaviour, manifest.version, at=at)
