@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 
+from retrieval.documents import Passage
 from serving.assistant.answer import Answer, Citation, Versions
 from serving.assistant.asked import Asked
 from serving.assistant.citation import answer_sentences, cite
@@ -65,17 +66,20 @@ class Assistant:
         seed: int = 0,
         on_text: Callable[[str], None] = lambda text: None,
         on_stage: Callable[[str], None] = lambda stage: None,
+        on_found: Callable[[Sequence[Passage]], None] = lambda passages: None,
     ) -> Answer:
         """The answer to `question`: cited, or refused.
 
         `on_text` receives the text piece by piece as it is verified (joined, the answer's text); `on_stage` the name
-        of each stage as it begins. Raises `QuestionEmpty`, `QuestionTooLong`, and what engine and library raise.
+        of each stage as it begins; `on_found` the passages that may be cited, best first. Raises `QuestionEmpty`,
+        `QuestionTooLong`, and what engine and library raise.
         """
         if not question.strip():
             raise QuestionEmpty("The question is empty.", remedy="Ask a question in words.")
         asked = Asked(question.strip(), tuple(history), seed, Trace(self._clock, on_stage), on_text)
         query = self._rewrite(asked)
         found = self._find(asked, query)
+        on_found([hit.passage for hit in found.shelf.hits])
         reason = self._judge(asked, query, found)
         if reason is None:
             text, citations = self._write(asked, query, found)

@@ -139,6 +139,15 @@ def test_every_answer_names_its_versions_and_times_its_stages() -> None:
     assert all(value > 0 for value in answer.timings_ms.values())
 
 
+def test_the_passages_that_may_be_cited_are_told_best_first_also_of_a_refusal() -> None:
+    told: list[str] = []
+    answer = _assistant(QueueEngine(scores=[NO, NO])).answer(
+        "What port does the gateway listen on?", on_found=lambda passages: told.extend(p.uri for p in passages)
+    )
+    assert answer.refused
+    assert told == ["ports.md", "backup.md"]
+
+
 def test_a_passage_that_is_not_what_the_document_holds_is_never_cited() -> None:
     library = ListLibrary(PAGES)
     library.stored_text = lambda generation, document_id: "something else"  # type: ignore[method-assign]
