@@ -26,7 +26,7 @@ from serving.interface.segments import unescape
 from tuning.errors import NotJudged
 from tuning.evaluation import Evaluation, Judged, Metric, Subject, row_key, run_rows, summarise
 from tuning.facts import words_of
-from tuning.metrics.rerank import ranked
+from tuning.metrics.rerank import scored
 from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, RerankRow
 from tuning.statistics import RESAMPLES
 from tuning.swapped_rows import (
@@ -43,7 +43,7 @@ __all__ = ["FOLLOWS_CONTEXT", "failures", "leak_citation", "leak_query_rewrite",
 
 FOLLOWS_CONTEXT = "follows_context"
 MOST_ROWS = 200
-"""Rows that are asked again, chosen by their digests; more would only narrow the interval."""
+"""Swapped rows that are asked; more would only narrow the interval."""
 
 AnyRow = TypeVar("AnyRow", bound=BaseModel)
 
@@ -179,14 +179,22 @@ def _told(swaps: Mapping[str, str]) -> str:
 
 
 def _right_pairs(row: RerankRow, scores: Sequence[float]) -> set[tuple[str, str]]:
-    """Ids of passages of which the first is rightly above the second."""
-    order = ranked(row, scores)
-    return {(a.id, b.id) for i, a in enumerate(order) for b in order[i + 1 :] if a.relevance > b.relevance}
+    """Ids of passages of which the first rightly scores higher than the second; a tie is no order."""
+    pairs = scored(row, scores)
+    return {(a.id, b.id) for high, a in pairs for low, b in pairs if high > low and a.relevance > b.relevance}
 
 
 def _chosen(rows: Sequence[AnyRow], swap_row: Callable[[AnyRow], object], most: int, seed: int) -> list[AnyRow]:
-    """The rows in their order, without those that could be swapped beyond `most`."""
-    able = {row_key(row) for row in rows if swap_row(row) is not None}
-    by_chance = sorted(able, key=lambda key: hashlib.sha256(f"{seed}:{key}".encode()).digest())
-    left_out = set(by_chance[most:])
-    return [row for row in rows if row_key(row) not in left_out]
+    """Rows drawn by their digests until `most` are met in which something can be swapped, in the order of the rows."""
+    by_chance = sorted({row_key(row): row for row in rows}.items(), key=lambda item: _draw(seed, item[0]))
+    drawn, able = set[str](), 0
+    for key, row in by_chance:
+        if able == most:
+            break
+        drawn.add(key)
+        able += swap_row(row) is not None
+    return [row for row in rows if row_key(row) in drawn]
+
+
+def _draw(seed: int, key: str) -> bytes:
+    return hashlib.sha256(f"{seed}:{key}".encode()).digest()

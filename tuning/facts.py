@@ -40,8 +40,8 @@ class Fact:
     kind: FactKind
 
 
-_WORD = re.compile(r"(?<![\w-])--?[A-Za-z]\w*(?:-\w+)*|\w+(?:[._:'\u2019]\w+)*")
-_POSSESSIVE = re.compile(r"['\u2019]s\Z")
+_WORD = re.compile(r"(?<![\w-])--?[A-Za-z]\w*(?:-\w+)*|\d+(?:[.,:]\d+)+\w*|\w+(?:[._:'\u2019]\w+)*")
+_POSSESSIVES = ("'s", "\u2019s")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*(?:st|nd|rd|th|[A-Za-z]{1,2})?")
 _NAME = re.compile(r"[^\W\d_a-z][^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _DOTTED = re.compile(r"\w{3,}[.:]\w|\w[.:]\w{3,}")
@@ -109,7 +109,9 @@ def swap(text: str, swaps: Mapping[str, str]) -> tuple[str, Callable[[int], int]
 
 
 def _words(text: str) -> Iterator[tuple[re.Match[str], str]]:
-    return ((match, _POSSESSIVE.sub("", match[0])) for match in _WORD.finditer(text))
+    for match in _WORD.finditer(text):
+        word = match[0]
+        yield match, word[:-2] if word.endswith(_POSSESSIVES) else word
 
 
 def _classify(word: str, before: str) -> Fact | None:

@@ -15,7 +15,7 @@ from tuning.rows import RankedPassage, RerankRow
 from tuning.statistics import RESAMPLES
 from tuning.systems import Progress, RerankSystem
 
-__all__ = ["METRICS", "evaluate_rerank", "judge_ranking", "ranked"]
+__all__ = ["METRICS", "evaluate_rerank", "judge_ranking", "scored"]
 
 METRICS = (Metric("ndcg_at_10"), Metric("mrr"))
 _CUT = 10
@@ -43,19 +43,21 @@ def judge_ranking(row: RerankRow, scores: Sequence[float]) -> Judged:
     gains = [passage.relevance for passage in row.passages]
     if max(gains) == min(gains):
         raise NotJudged("all passages of the row are equally relevant")
-    order = ranked(row, scores)
+    order = [passage for _, passage in scored(row, scores)]
     first = next(rank for rank, passage in enumerate(order, 1) if passage.relevance > 0)
     ideal = _discounted(sorted(gains, reverse=True))
     values = {"ndcg_at_10": _discounted([p.relevance for p in order]) / ideal, "mrr": 1 / first}
     return Judged(values, shown=f"{row.question} -> {order[0].id}")
 
 
-def ranked(row: RerankRow, scores: Sequence[float]) -> list[RankedPassage]:
-    """The passages, best score first. Raises NotJudged for a score that is no number, ValueError for too few."""
+def scored(row: RerankRow, scores: Sequence[float]) -> list[tuple[float, RankedPassage]]:
+    """Each passage with its score, best first, equal scores by passage id.
+
+    Raises NotJudged for a score that is no number, ValueError for one too few or too many.
+    """
     if any(not math.isfinite(score) for score in scores):
         raise NotJudged("a score is no finite number")
-    pairs = zip(scores, row.passages, strict=True)
-    return [passage for _, passage in sorted(pairs, key=lambda pair: (-pair[0], pair[1].id))]
+    return sorted(zip(scores, row.passages, strict=True), key=lambda pair: (-pair[0], pair[1].id))
 
 
 def _discounted(gains: Sequence[float]) -> float:
