@@ -22,6 +22,7 @@ from serving.interface.turns import fit_turns
 from serving.registry.models import ModelFolder
 from serving.registry.tokenizer import open_tokenizer
 from tuning.rows import ROWS, AssistantRow, CitationRow, QueryRewriteRow, RefusalRow, RerankRow, dump_row, read_rows
+from tuning.swapped_rows import passages_of, swap_citation, swap_query_rewrite, swap_refusal, swap_rerank
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
@@ -68,7 +69,14 @@ def test_a_row_says_what_it_is_about_and_that_we_wrote_it():
         assert row.origin.licence == "Apache-2.0"
         assert row.origin.document
         assert row.origin.slice
-        assert not row.origin.synthetic
+
+
+def test_only_labels_that_a_script_made_are_synthetic():
+    for row in REFUSAL:
+        paired = row.origin.slice == "follow_up" and row.label is Answerability.UNANSWERABLE
+        assert paired or not row.origin.synthetic
+    assert 0 < sum(row.origin.synthetic for row in REFUSAL) < 0.2 * len(REFUSAL)
+    assert not any(row.origin.synthetic for row in [*CITATION, *REWRITE, *RERANK])
 
 
 def test_about_half_of_the_refusal_rows_are_answerable_and_every_kind_is_there():
@@ -188,6 +196,19 @@ def test_the_assistant_is_asked_about_pages_that_exist_and_about_foreign_things(
     assert len(foreign) >= 20
     assert all(row.uri is None and not row.history for row in foreign)
     assert sum(bool(row.history) for row in ASSISTANT) >= 3
+
+
+def test_enough_rows_hold_facts_that_can_be_exchanged():
+    """Else the gate could not tell an adapter that reads from one that remembers."""
+    foreign = passages_of(REFUSAL)
+    exchanged = {
+        "citation": [swap_citation(row, seed=0) for row in CITATION],
+        "query_rewrite": [swap_query_rewrite(row, seed=0) for row in REWRITE],
+        "refusal": [swap_refusal(row, foreign, seed=0) for row in REFUSAL],
+        "rerank": [swap_rerank(row, seed=0) for row in RERANK],
+    }
+    able = {name: sum(row is not None for row in rows) for name, rows in exchanged.items()}
+    assert min(able.values()) >= 40, able
 
 
 @pytest.mark.models
