@@ -1,34 +1,35 @@
 """Step five and six: an answer in which every sentence cites its evidence, and the check that the evidence holds.
 
-With an adapter the model writes, and each sentence is checked as soon as it is complete. Un-tuned, a small base cites
-no better than chance, so the answer *is* its evidence: the best-scoring sentences, quoted in the contract's grammar.
+With an adapter the model writes; each sentence is corrected and checked as soon as it is complete. Where nothing of it
+stands, the best evidence is quoted instead: the question was judged answerable, and a writer that fails must not leave
+less than there would be without one. Un-tuned, a small base cites no better than chance, so the answer *is* its
+evidence, quoted in the contract's grammar.
+
+An adapter's calibration may hold `margin`, see `correction.MARGIN`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from retrieval.documents import Passage
 from serving.assistant.answer import Citation
 from serving.assistant.asked import Asked
-from serving.assistant.evidence import pick, score_sentences
-from serving.assistant.library import Library, Query
+from serving.assistant.correction import MARGIN, correct
+from serving.assistant.library import Likeness, Query
 from serving.assistant.prompting import Prompter
+from serving.assistant.quoting import quote_evidence, scores_as_evidence
 from serving.assistant.running import Running
 from serving.assistant.support import SUPPORT_THRESHOLD, support
+from serving.assistant.trace import Trace
 from serving.interface import citation as contract
 from serving.interface.behaviours import Behaviour
 from serving.interface.citation import CitedSentence
 from serving.interface.context import Context, NumberedSentence
+from serving.interface.turns import Turn
 
-__all__ = ["Supported", "answer_sentences", "cite", "quote_evidence"]
-
-
-SELDOM_ALONE = 0.7
-"""Factor on the scores of code, rows of tables and sentences of under `FEWEST_WORDS`: they hold words of the question
-but seldom answer alone; what announces code brings it along."""
-FEWEST_WORDS = 4
+__all__ = ["Supported", "answer_sentences", "cite", "written_answer"]
 
 
 @dataclass(frozen=True)
@@ -42,58 +43,95 @@ class Supported:
 
 
 def answer_sentences(
-    prompter: Prompter, running: Running, asked: Asked, query: Query, context: Context, library: Library
+    prompter: Prompter,
+    running: Running,
+    asked: Asked,
+    query: Query,
+    context: Context,
+    likeness: Likeness,
+    on_raw: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Supported]:
-    """The supported sentences of the answer, each as soon as it is complete. Raises `QuestionTooLong`."""
-    sentences = _write(prompter, running, asked, context) if running.tuned else _quote(query, context, library)
-    while True:
-        with asked.trace.stage("answer"):
-            sentence = next(sentences, None)
-        if sentence is None:
-            return
-        with asked.trace.stage("support"):
-            value = support(sentence.text, [context.sentence(n).shown for n in sentence.numbers], library.terms)
-        if value >= SUPPORT_THRESHOLD:
-            yield Supported(sentence.text, sentence.numbers, round(value, 3))
+    """The supported sentences of the answer, each as soon as it is complete.
+
+    `on_raw` is told what the model has written so far, uncorrected. Raises `QuestionTooLong`.
+    """
+    stands = False
+    if running.tuned:
+        written = _complete(_write(prompter, running, asked, context, on_raw), context)
+        margin = running.calibration.get("margin", MARGIN)
+        sentences = correct(written, context, lambda: scores_as_evidence(query, context, likeness), margin)
+        for supported in _supported(sentences, asked.trace, context, likeness):
+            stands = True
+            yield supported
+    if not stands:
+        yield from _supported(_quoted(query, context, likeness), asked.trace, context, likeness)
 
 
-def quote_evidence(query: Query, context: Context, library: Library) -> tuple[CitedSentence, ...]:
-    """The un-tuned answer: the sentences that score best as evidence, quoted, in reading order."""
-    shown = [sentence.shown for sentence in context.sentences]
-    scores = [0.0] * len(shown)
-    for text, weight in query.searches:
-        found = score_sentences(text, shown, library.similarity(text, shown), library.terms)
-        scores = [score + weight * more for score, more in zip(scores, found, strict=True)]
-    scores = [score * _readable(sentence) for score, sentence in zip(scores, context.sentences, strict=True)]
-    chosen = pick(scores, lambda i: _introduces(context, i))
-    if not chosen:
-        return ()
-    quoted = [CitedSentence(shown[i], (i + 1,)) for i in chosen]
-    return contract.parse(contract.build_target(quoted), context)
+def written_answer(
+    prompter: Prompter,
+    running: Running,
+    question: str,
+    history: Sequence[Turn],
+    context: Context,
+    likeness: Likeness,
+) -> tuple[str | None, tuple[CitedSentence, ...]]:
+    """What the model wrote, unconstrained (None where none writes), and the sentences that an answer would show.
+
+    The way of `answer_sentences` for a question whose context is given, to be evaluated. Raises `QuestionTooLong`.
+    """
+    raw: list[str] = [""]
+    asked = Asked(question, tuple(history), 0, Trace(lambda: 0.0, None), lambda text: None)
+    query = Query(question, ((question, 1.0),))
+    shown = answer_sentences(prompter, running, asked, query, context, likeness, raw.append)
+    sentences = tuple(CitedSentence(supported.text, supported.numbers) for supported in shown)
+    return (raw[-1] if running.tuned else None), sentences
 
 
 def cite(supported: Supported, start: int, context: Context, passages: Mapping[str, Passage]) -> list[Citation]:
     """The citations of a sentence that begins at `start` of the answer's text."""
     return [
-        _citation(supported, start, passages[numbered.passage_id], numbered.start, numbered.end)
+        _citation(supported, start, passages[numbered.passage_id], numbered)
         for numbered in map(context.sentence, supported.numbers)
     ]
 
 
-def _quote(query: Query, context: Context, library: Library) -> Iterator[CitedSentence]:
-    yield from quote_evidence(query, context, library)
+def _supported(
+    sentences: Iterator[CitedSentence], trace: Trace, context: Context, likeness: Likeness
+) -> Iterator[Supported]:
+    while True:
+        with trace.stage("answer"):
+            sentence = next(sentences, None)
+        if sentence is None:
+            return
+        with trace.stage("support"):
+            value = support(sentence.text, [context.sentence(n).shown for n in sentence.numbers], likeness.terms)
+        if value >= SUPPORT_THRESHOLD:
+            yield Supported(sentence.text, sentence.numbers, round(value, 3))
 
 
-def _write(prompter: Prompter, running: Running, asked: Asked, context: Context) -> Iterator[CitedSentence]:
-    """The model's sentences; what it leaves uncited, or cites by a number that was not shown, is left out."""
-    done = 0
-    sentences: tuple[CitedSentence, ...] = ()
+def _quoted(query: Query, context: Context, likeness: Likeness) -> Iterator[CitedSentence]:
+    yield from quote_evidence(query, context, likeness)
+
+
+def _write(
+    prompter: Prompter, running: Running, asked: Asked, context: Context, on_raw: Callable[[str], None]
+) -> Iterator[str]:
+    """The growing text of the model."""
     for text in prompter.write(
         contract.build_messages(asked.question, context, asked.history, count=prompter.count),
         adapter=running.adapter(Behaviour.CITATION),
         max_new_tokens=contract.OUTPUT_TOKENS,
         seed=asked.seed,
     ):
+        on_raw(text)
+        yield text
+
+
+def _complete(texts: Iterable[str], context: Context) -> Iterator[CitedSentence]:
+    """The sentences of a growing text; what is left uncited, or cites a number that was not shown, is left out."""
+    done = 0
+    sentences: tuple[CitedSentence, ...] = ()
+    for text in texts:
         sentences, rest = contract.read_cited(text)
         if rest.strip().strip("[0123456789"):  # the next sentence has begun, so no marker can follow the last
             yield from _known(sentences[done:], context)
@@ -101,7 +139,7 @@ def _write(prompter: Prompter, running: Running, asked: Asked, context: Context)
     yield from _known(sentences[done:], context)
 
 
-def _citation(supported: Supported, at: int, passage: Passage, start: int, end: int) -> Citation:
+def _citation(supported: Supported, at: int, passage: Passage, evidence: NumberedSentence) -> Citation:
     return Citation(
         answer_start=at,
         answer_end=at + len(supported.text),
@@ -109,23 +147,12 @@ def _citation(supported: Supported, at: int, passage: Passage, start: int, end: 
         uri=passage.uri,
         title=passage.title,
         passage_id=passage.id,
-        source_start=passage.start + start,
-        source_end=passage.start + end,
-        quote=passage.text[start:end],
+        source_start=passage.start + evidence.start,
+        source_end=passage.start + evidence.end,
+        quote=passage.text[evidence.start : evidence.end],
         support=supported.support,
     )
 
 
 def _known(sentences: Sequence[CitedSentence], context: Context) -> Iterator[CitedSentence]:
     return (s for s in sentences if all(1 <= n <= len(context.sentences) for n in s.numbers))
-
-
-def _readable(sentence: NumberedSentence) -> float:
-    alone = sentence.kind == "prose" and len(sentence.shown.split()) >= FEWEST_WORDS
-    return 1.0 if alone else SELDOM_ALONE
-
-
-def _introduces(context: Context, index: int) -> bool:
-    """Whether a sentence announces the next one of its passage, as before a code block."""
-    here, *following = context.sentences[index : index + 2]
-    return here.shown.endswith(":") and any(next_.passage_id == here.passage_id for next_ in following)

@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from serving.assistant.citation import quote_evidence
 from serving.assistant.library import Query
 from serving.assistant.local_engine import open_local_engine
 from serving.assistant.prompting import Prompter
+from serving.assistant.quoting import quote_evidence
 from serving.assistant.refusal import judge_passages
 from serving.assistant.running import Running
 from serving.interface import citation

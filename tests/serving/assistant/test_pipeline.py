@@ -102,21 +102,30 @@ def test_a_tuned_answer_is_checked_sentence_by_sentence_and_streams_what_stands(
 
 
 def test_a_tuned_answer_of_several_sentences_cites_each_at_its_place() -> None:
-    written = "It listens on port 7001. [1] Restart afterwards. [2][3]"
+    written = "It listens on port 7001. [1] Change it and restart. [2][3]"
     answer = _assistant(QueueEngine([written], [YES, NO]), running=TUNED).answer(
         "What port does the gateway listens on?"
     )
-    assert answer.text == "It listens on port 7001. Restart afterwards."
-    assert [(c.answer_start, c.answer_end) for c in answer.citations] == [(0, 24), (25, 44), (25, 44)]
+    assert answer.text == "It listens on port 7001. Change it and restart."
+    assert [(c.answer_start, c.answer_end) for c in answer.citations] == [(0, 24), (25, 47), (25, 47)]
     for citation in answer.citations:
         assert dict(PAGES)[citation.uri][citation.source_start : citation.source_end] == citation.quote
 
 
 @pytest.mark.parametrize("written", ["", "No citation.", "Wrong number. [99]", "Port 9999 is used. [1]"])
-def test_an_answer_with_nothing_left_is_a_refusal(written: str) -> None:
+def test_a_written_answer_of_which_nothing_stands_gives_way_to_quoted_evidence(written: str) -> None:
+    pieces: list[str] = []
     answer = _assistant(QueueEngine([written], [YES, NO]), running=TUNED).answer(
-        "What port does the gateway listens on?"
+        "What port does the gateway listens on?", on_text=pieces.append
     )
+    assert answer.text == "The gateway listens on port 7001."
+    assert [citation.support for citation in answer.citations] == [1.0]
+    assert "".join(pieces) == answer.text
+
+
+def test_an_answer_with_nothing_to_quote_is_a_refusal() -> None:
+    library = ListLibrary([("titles.md", "# The gateway port\n\n# Another title")])
+    answer = _assistant(QueueEngine(["Port 9999 is used. [1]"], [YES]), library, TUNED).answer("Which gateway port?")
     assert answer.refusal_reason is Reason.UNSUPPORTED
     assert answer.citations == ()
 

@@ -1,0 +1,60 @@
+"""Evaluation takes the pipeline's own way from a context to the sentences that an answer shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from serving.assistant.citation import written_answer
+from serving.assistant.prompting import Prompter
+from serving.assistant.running import Running
+from serving.interface.citation import CitedSentence
+from serving.interface.context import Context, ContextPassage, build_context
+from tests.fakes import ListLibrary, QueueEngine
+
+PASSAGES = [
+    ContextPassage(id="a", text="The gateway listens on port 7001. Change it with the setting listen_port."),
+    ContextPassage(id="b", text="Full backups run every Sunday."),
+]
+PORT = CitedSentence("The gateway listens on port 7001.", (1,))
+QUESTION = "Which port does the gateway use?"
+
+
+def _answer(written: list[str], running: Running) -> tuple[str | None, tuple[CitedSentence, ...]]:
+    return written_answer(Prompter(QueueEngine(written)), running, QUESTION, (), _context(), ListLibrary([]))
+
+
+def _context() -> Context:
+    return build_context(PASSAGES, len)
+
+
+def test_un_tuned_no_model_writes_and_the_evidence_is_quoted() -> None:
+    assert _answer([], Running("few_shot")) == (None, (PORT,))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "The gateway listens on port 7001. [1]",
+        "The gateway listens on port 7001. [2]",
+        "The gateway listens on port 9999. [1]",
+        "Full backups run every Sunday. [3]",
+        "I do not know",
+        "",
+    ],
+    ids=["right", "wrong number", "invented", "wrong place", "uncited", "nothing"],
+)
+def test_what_is_shown_is_evidence_and_what_was_written_is_kept_beside_it(written: str) -> None:
+    assert _answer([written], Running("c1")) == (written, (PORT,))
+
+
+def test_a_calibrated_margin_leaves_the_choice_to_the_adapter() -> None:
+    written = "Full backups run every Sunday. [3]"
+    shown = _answer([written], Running("c1", {"margin": 2.0}))[1]
+    assert shown == (CitedSentence("Full backups run every Sunday.", (3,)),)
+
+
+def test_the_adapter_is_asked_for_by_name_with_the_conversation_it_goes_on_from() -> None:
+    engine = QueueEngine([""])
+    written_answer(Prompter(engine), Running("1a2b"), QUESTION, (), _context(), ListLibrary([]))
+    assert engine.generated[0].adapter == "citation@1a2b"
+    assert QUESTION in engine.prompt(engine.generated[0])

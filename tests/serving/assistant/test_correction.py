@@ -1,0 +1,118 @@
+"""What the model wrote, held against the evidence: copies are quoted, numbers mended, wrong places overruled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.assistant.correction import correct
+from serving.interface.citation import CitedSentence
+from serving.interface.context import ContextPassage, build_context
+
+TEXT = (
+    "The gateway listens on port 7001 unless it was told otherwise. "
+    "Full backups of all volumes run every Sunday at night. "
+    "Start one by hand with this command:\n\n```\nbackup run --now\n```\n\nBackups are kept for thirty days."
+)
+CONTEXT = build_context(
+    [ContextPassage(id="a", text=TEXT), ContextPassage(id="b", text="Backups are kept for thirty days.")], len
+)
+PORT, SUNDAY, COMMAND, CODE, KEPT, KEPT_AGAIN = (sentence.shown for sentence in CONTEXT.sentences)
+EVEN = [1.0] * 6
+
+
+def _corrected(
+    written: Sequence[tuple[str, tuple[int, ...]]], scores: Sequence[float] = EVEN, margin: float = 0.3
+) -> list[tuple[str, tuple[int, ...]]]:
+    sentences = [CitedSentence(text, numbers) for text, numbers in written]
+    return [(s.text, s.numbers) for s in correct(sentences, CONTEXT, lambda: scores, margin)]
+
+
+@pytest.mark.parametrize(
+    ("written", "cites", "shown"),
+    [
+        (PORT, (1,), [(PORT, (1,))]),
+        (PORT, (2,), [(PORT, (1,))]),
+        ("The gateway listens on port 7001 unless told otherwise.", (2,), [(PORT, (1,))]),
+        ("full backups of all volumes run every sunday at night", (2, 3), [(SUNDAY, (2,))]),
+        (KEPT, (1,), [(KEPT, (5,))]),
+        (KEPT, (6,), [(KEPT, (6,))]),
+        (COMMAND, (3,), [(COMMAND, (3,)), (CODE, (4,))]),
+        ("The gateway listens on port 7001.", (3,), [("The gateway listens on port 7001.", (1,))]),
+        ("The gateway listens on port 7001.", (1, 3), [("The gateway listens on port 7001.", (1, 3))]),
+        ("On Sunday.", (3,), [("On Sunday.", (3,))]),
+        ("It is port 7001 by default.", (1,), [("It is port 7001 by default.", (1,))]),
+    ],
+    ids=[
+        "a copy stays",
+        "a copy with the wrong number is mended",
+        "a copy with slips is quoted",
+        "a copy that cites more than its source cites its source",
+        "of equal sources the first",
+        "of equal sources the one that is cited",
+        "what a copy announces comes along",
+        "a part of another sentence cites that",
+        "a part of a cited sentence stays",
+        "a few words could be part of anything",
+        "its own words are left alone",
+    ],
+)
+def test_a_sentence(written: str, cites: tuple[int, ...], shown: list[tuple[str, tuple[int, ...]]]) -> None:
+    assert _corrected([(written, cites)]) == shown
+
+
+@pytest.mark.parametrize(
+    ("scores", "shown"),
+    [
+        ([1.0, 0.8, 0.0, 0.0, 0.0, 0.0], "It runs on Sunday."),
+        ([1.2, 0.8, 0.0, 0.0, 0.0, 0.0], PORT),
+        ([0.2, 0.8, 0.0, 0.0, 0.0, 0.0], "It runs on Sunday."),
+    ],
+    ids=["within the margin", "beyond the margin", "the best itself"],
+)
+def test_the_best_evidence_overrules_the_models_choice_beyond_the_margin(scores: list[float], shown: str) -> None:
+    assert _corrected([("It runs on Sunday.", (2,))], scores)[0][0] == shown
+
+
+def test_a_copy_from_the_wrong_place_is_overruled_too() -> None:
+    assert _corrected([(SUNDAY, (1,))], [1.2, 0.8, 0.0, 0.0, 0.0, 0.0]) == [(PORT, (1,))]
+
+
+def test_only_the_first_sentence_is_overruled_and_what_was_quoted_is_not_said_again() -> None:
+    written = [
+        ("It runs on Sunday.", (2,)),
+        ("The port is 7001.", (1,)),
+        ("They stay thirty days.", (5,)),
+        (PORT, (1,)),
+    ]
+    assert _corrected(written, [1.2, 0.8, 0.0, 0.0, 0.0, 0.0]) == [(PORT, (1,)), ("They stay thirty days.", (5,))]
+
+
+def test_scores_are_asked_for_only_when_something_was_written() -> None:
+    def never() -> Sequence[float]:
+        raise AssertionError("nothing was written")
+
+    assert list(correct([], CONTEXT, never, 0.3)) == []
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([PORT, SUNDAY, COMMAND, CODE, KEPT, "Other words.", "Backups run every Sunday at", "?"]),
+            st.lists(st.integers(1, 6), min_size=1, max_size=3, unique=True).map(tuple),
+        ),
+        max_size=6,
+    ),
+    st.lists(st.floats(0, 1.5), min_size=6, max_size=6),
+    st.floats(0, 1.5),
+)
+def test_correcting_twice_changes_nothing_and_every_number_resolves(
+    written: list[tuple[str, tuple[int, ...]]], scores: list[float], margin: float
+) -> None:
+    once = _corrected(written, scores, margin)
+    assert _corrected(once, scores, margin) == once
+    assert all(1 <= number <= 6 for _, numbers in once for number in numbers)
+    assert len({text for text, _ in once}) == len(once)
