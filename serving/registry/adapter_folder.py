@@ -7,7 +7,8 @@
                   manifest.json.sha256        the manifest's own digest, as `sha256sum -c` reads it
 
 Covered: any changed, missing or additional byte or file, links, files of other kinds, names that lead elsewhere.
-Not covered: somebody who may write to the folder and recomputes every digest.
+Not covered: somebody who may write to the folder and recomputes every digest; a file that changes between being
+verified and being loaded.
 """
 
 from __future__ import annotations

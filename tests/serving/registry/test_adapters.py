@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import errno
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from serving.interface.behaviours import Behaviour
 from serving.registry import adapter_folder
@@ -317,6 +322,104 @@ def test_the_list_names_what_is_in_use_and_what_is_wrong(store: AdapterStore, tm
     assert problems == [type(None), type(None), AdapterMissing]
     told = {entry.version: type(entry.problem) for entry in store.list(channels, verify=True)}
     assert told == {old.version: AdapterDamaged, new.version: type(None), reranker.version: AdapterMissing}
+
+
+def test_processes_that_register_at_once_wait_for_each_other(store: AdapterStore, tmp_path: Path):
+    sources = [write_source(tmp_path / f"run{weight}", weight=weight) for weight in (1, 2, 3)]
+
+    def register(first: int) -> None:
+        for turn in range(6):
+            store.register(sources[(first + turn) % 3], draft())
+
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=register, args=(first,)) for first in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    listed = store.list(verify=True)
+    assert [entry.problem for entry in listed] == [None, None, None]
+    assert not (tmp_path / "adapters" / ".staging").exists()
+
+
+class Registering(RuleBasedStateMachine):
+    """A store against a model: which versions there are, which of them are damaged."""
+
+    kinds = st.tuples(st.sampled_from([REFUSAL, Behaviour.RERANK]), st.integers(0, 3), st.sampled_from([0.5, 0.25]))
+    damages = st.sampled_from(["change", "remove", "add", "link"])
+
+    @initialize()
+    def begin(self) -> None:
+        self.place = tempfile.TemporaryDirectory()
+        self.root = Path(self.place.name)
+        self.sound: dict[Any, AdapterManifest] = {}
+        self.damaged: set[Any] = set()
+
+    @property
+    def store(self) -> AdapterStore:
+        """A new one each time: nothing may live in memory alone."""
+        return AdapterStore(self.root / "adapters")
+
+    @rule(kind=kinds)
+    def register(self, kind: Any) -> None:
+        behaviour, weight, threshold = kind
+        source = self.root / f"run{weight}"
+        if not source.exists():
+            write_source(source, weight=weight, statements=("recipe.yaml",))
+        later = NOON + timedelta(minutes=len(self.sound))
+        manifest = self.store.register(source, draft(behaviour, calibration={"threshold": threshold}, created=later))
+        if kind in self.sound and kind not in self.damaged:
+            assert manifest == self.sound[kind]
+        self.sound[kind] = manifest
+        self.damaged.discard(kind)
+
+    @rule(kind=kinds, how=damages, data=st.data())
+    def damage(self, kind: Any, how: str, data: st.DataObject) -> None:
+        if kind not in self.sound or kind in self.damaged:
+            return
+        folder = self._folder(kind)
+        path = data.draw(st.sampled_from(sorted(folder.iterdir())))
+        if how == "change":
+            content = bytearray(path.read_bytes())
+            content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+            path.write_bytes(content)
+        elif how == "add":
+            (folder / "more.json").write_text("{}", "utf-8")
+        else:
+            aside = path.rename(self.root / f"aside-{len(list(self.root.iterdir()))}")
+            if how == "link":
+                path.symlink_to(aside)
+        self.damaged.add(kind)
+
+    @rule(kind=kinds)
+    def delete(self, kind: Any) -> None:
+        if kind in self.sound:
+            shutil.rmtree(self._folder(kind))
+            del self.sound[kind]
+            self.damaged.discard(kind)
+
+    @invariant()
+    def what_is_sound_opens_and_what_is_damaged_does_not(self) -> None:
+        for kind, manifest in self.sound.items():
+            if kind in self.damaged:
+                with pytest.raises(AdapterDamaged, match=manifest.name):
+                    open_it(self.store, manifest)
+            else:
+                assert open_it(self.store, manifest) == self._folder(kind)
+        listed = {(entry.behaviour, entry.version) for entry in self.store.list()}
+        assert listed == {(kind[0], manifest.version) for kind, manifest in self.sound.items()}
+        assert len(listed) == len(self.sound)
+
+    def teardown(self) -> None:
+        self.place.cleanup()
+
+    def _folder(self, kind: Any) -> Path:
+        return self.root / "adapters" / kind[0] / self.sound[kind].version
+
+
+TestRegistering = Registering.TestCase
+TestRegistering.settings = settings(max_examples=12, stateful_step_count=16, deadline=None)
 
 
 def test_an_adapter_moves_to_another_machine_with_its_manifest(
