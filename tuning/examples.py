@@ -1,0 +1,126 @@
+"""From rows to token ids, by the contract's own functions: what is trained on is what will be served.
+
+    built = build_examples(rows, template, tokenizer)
+
+A row that serving could not show whole (a passage or an answer that is cut) is left out and counted by reason; it is
+never trained on in another form.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from serving.interface import citation, query_rewrite, refusal
+from serving.interface.citation import CitedSentence
+from serving.interface.context import Context, ContextPassage, build_context, passage_segments
+from serving.interface.errors import ContractError
+from serving.interface.refusal import Answerability
+from serving.interface.segments import Message, Tokenizer
+from serving.interface.template import ChatTemplate, completion_ids, prompt_ids
+from serving.interface.turns import CountTokens
+from tuning.packing import Example
+from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, RowCitation
+
+__all__ = ["Built", "build_examples"]
+
+_WHOLE = 1_000_000
+"""Tokens: a budget that cuts nothing."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """Examples in the order of their rows, and how many rows (or passages of rows) were left out, by reason."""
+
+    examples: tuple[Example, ...]
+    left_out: Mapping[str, int]
+
+
+class _LeftOut(Exception):
+    """A row, or a passage of it, that cannot be trained on as it will be served."""
+
+
+@dataclass(frozen=True)
+class _Writer:
+    template: ChatTemplate
+    tokenizer: Tokenizer
+    count: CountTokens
+    context: Callable[[tuple[ContextPassage, ...]], Context]
+
+    def example(self, messages: Sequence[Message], target: str, limit: int | None = None) -> Example:
+        completion = completion_ids(target, self.template, self.tokenizer)
+        if limit is not None and len(completion) > limit:
+            raise _LeftOut("the target is longer than serving lets a model write")
+        return Example(tuple(prompt_ids(messages, self.template, self.tokenizer)), tuple(completion))
+
+
+Row = QueryRewriteRow | RefusalRow | CitationRow
+
+
+def build_examples(rows: Sequence[Row], template: ChatTemplate, tokenizer: Tokenizer) -> Built:
+    """The examples of rows of one generative behaviour."""
+    writer = _writer(template, tokenizer)
+    examples: list[Example] = []
+    left_out: Counter[str] = Counter()
+    for row in rows:
+        for make in _examples_of(row, writer):
+            try:
+                examples.append(make())
+            except (_LeftOut, ContractError) as why:
+                left_out[str(why) if isinstance(why, _LeftOut) else type(why).kind] += 1
+    return Built(tuple(examples), dict(left_out))
+
+
+def _writer(template: ChatTemplate, tokenizer: Tokenizer) -> _Writer:
+    count = lru_cache(maxsize=65536)(lambda text: len(tokenizer.encode_data(text)))
+    context = lru_cache(maxsize=64)(lambda passages: build_context(passages, count))
+    return _Writer(template, tokenizer, count, context)
+
+
+def _examples_of(row: Row, writer: _Writer) -> Iterator[Callable[[], Example]]:
+    if isinstance(row, QueryRewriteRow):
+        yield lambda: _rewrite(row, writer)
+    elif isinstance(row, CitationRow):
+        yield lambda: _citation(row, writer)
+    else:
+        for passage in row.passages:
+            yield lambda passage=passage: _refusal(row, passage, writer)
+
+
+def _rewrite(row: QueryRewriteRow, writer: _Writer) -> Example:
+    messages = query_rewrite.build_messages(row.question, row.history, count=writer.count)
+    return writer.example(messages, query_rewrite.build_target(row.rewrite), query_rewrite.OUTPUT_TOKENS)
+
+
+def _refusal(row: RefusalRow, passage: ContextPassage, writer: _Writer) -> Example:
+    """One passage of a row: serving judges each alone."""
+    if passage_segments(passage, writer.count) != passage_segments(passage, writer.count, _WHOLE):
+        raise _LeftOut("the passage is longer than serving shows")
+    messages = refusal.build_messages(row.question, passage, row.history, count=writer.count)
+    example = writer.example(messages, refusal.build_target(_label(row, passage)))
+    choices = tuple(writer.tokenizer.encode_data(word)[0] for word in refusal.LABELS.values())
+    return Example(example.prompt, example.completion, choices)
+
+
+def _label(row: RefusalRow, passage: ContextPassage) -> Answerability:
+    if row.label is not Answerability.ANSWERABLE or len(row.passages) == 1:
+        return row.label
+    if row.answering is None:
+        raise _LeftOut("the row does not say which of its passages answers")
+    return Answerability.ANSWERABLE if passage.id == row.answering else Answerability.UNANSWERABLE
+
+
+def _citation(row: CitationRow, writer: _Writer) -> Example:
+    context = writer.context(row.passages)
+    cited = [CitedSentence(sentence.text, _numbers(sentence.citations, context)) for sentence in row.answer]
+    messages = citation.build_messages(row.question, context, row.history, count=writer.count)
+    return writer.example(messages, citation.build_target(cited), citation.OUTPUT_TOKENS)
+
+
+def _numbers(citations: Sequence[RowCitation], context: Context) -> tuple[int, ...]:
+    numbers = [n for c in citations for n in context.numbers(c.passage_id, c.start, c.end)]
+    if not numbers:
+        raise _LeftOut("the evidence lies beyond what serving shows")
+    return tuple(dict.fromkeys(numbers))

@@ -1,0 +1,66 @@
+"""Recipes: every number of a training run, in a YAML file under version control.
+
+    recipe = read_recipe(Path("tuning/recipes/refusal.yaml"))
+
+The recipe's digest is part of the manifest of every adapter trained by it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from serving.interface.behaviours import Behaviour
+from tuning.errors import RecipeInvalid
+from tuning.strict_yaml import read_yaml
+
+__all__ = ["LoraRecipe", "Recipe", "read_recipe", "recipe_digest"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LoraRecipe(_Frozen):
+    """The size and the place of the adapter."""
+
+    rank: int = Field(ge=1, le=256)
+    alpha: int = Field(ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    upper_layers: float = Field(1.0, gt=0, le=1)
+    """Share of the base model's layers, counted from the top, that are adapted."""
+    modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
+
+
+class Recipe(_Frozen):
+    """How an adapter of a generative behaviour is trained."""
+
+    behaviour: Literal[Behaviour.QUERY_REWRITE, Behaviour.REFUSAL, Behaviour.CITATION]
+    lora: LoraRecipe
+    learning_rate: float = Field(gt=0, lt=1)
+    warmup: float = Field(0.05, ge=0, lt=1)
+    """Share of the steps over which the rate rises; then it falls as a cosine to 0."""
+    weight_decay: float = Field(0.0, ge=0)
+    max_gradient_norm: float = Field(1.0, gt=0)
+    epochs: float = Field(gt=0, le=100)
+    examples_per_sequence: int = Field(ge=1)
+    tokens_per_sequence: int = Field(ge=16)
+    """Examples that begin alike share a sequence up to these bounds."""
+    sequences_per_step: int = Field(ge=1)
+    checkpoint_seconds: float = Field(120.0, gt=0)
+    """A run that is killed loses at most so much work."""
+    calibration_rows: int = Field(600, ge=1)
+    """At most so many rows of the calibration split choose the thresholds."""
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a YAML file. Raises RecipeInvalid, which names the line and the key."""
+    return read_yaml(path, Recipe, error=RecipeInvalid, remedy="Compare it with the files in tuning/recipes.")
+
+
+def recipe_digest(recipe: BaseModel) -> str:
+    """sha256 (hex) over the recipe's values."""
+    return hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()

@@ -1,0 +1,157 @@
+"""Training a LoRA adapter of a generative behaviour: TRL's SFT over packed examples.
+
+    adapter = train_generative(recipe, base, examples, run_folder, seed=0, progress=print)
+
+Covered: a run that is killed at any instant goes on from its last whole checkpoint when it is called again with the
+same arguments and folder, and ends with the same weights; the same seed, machine and libraries give the same weights.
+Not covered: several processes, and equality across machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serving.registry.models import ModelFolder
+from tuning.checkpoints import clock, last_checkpoint, write_adapter
+from tuning.errors import NothingToTrainOn
+from tuning.packing import Example, Packed, pack
+from tuning.recipe import Recipe
+from tuning.trainer import Progress, packed_dataset, packed_trainer
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+__all__ = ["TrainedAdapter", "train_generative"]
+
+
+@dataclass(frozen=True)
+class TrainedAdapter:
+    """What a training run leaves behind."""
+
+    folder: Path
+    """`adapter_config.json` and `adapter_model.safetensors`, float16."""
+    examples: int
+    sequences: int
+    tokens: int
+    """Distinct tokens of all sequences, that is of one epoch."""
+    steps: int
+    seconds: float
+    """Of this call; a resumed run counts from its resumption."""
+    losses: tuple[float, ...]
+    """Mean loss of each logged stretch, in nats a prediction."""
+
+
+def train_generative(
+    recipe: Recipe,
+    base: ModelFolder,
+    examples: Sequence[Example],
+    run_folder: Path,
+    *,
+    seed: int,
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> TrainedAdapter:
+    """Train, or go on training, in `run_folder`, and write the adapter to `run_folder/adapter`.
+
+    Raises NothingToTrainOn without examples.
+    """
+    if not examples:
+        raise NothingToTrainOn(
+            "No row is left to train on.", remedy="Read why rows were left out, and give rows that serving can show."
+        )
+    packed = pack(examples, tokens=recipe.tokens_per_sequence, examples_each=recipe.examples_per_sequence)
+    trainer = packed_trainer(
+        _lora_model(recipe, base, seed),
+        base.path / "tokenizer.json",
+        packed_dataset(packed),
+        _arguments(recipe, len(packed), run_folder, seed),
+        [clock(recipe.checkpoint_seconds, progress)],
+    )
+    result = trainer.train(resume_from_checkpoint=last_checkpoint(run_folder / "checkpoints"))
+    folder = _write(trainer.model, base, run_folder / "adapter")
+    return _record(folder, packed, trainer.state, float(result.metrics["train_runtime"]))
+
+
+def _lora_model(recipe: Recipe, base: ModelFolder, seed: int) -> Any:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, set_seed
+
+    set_seed(seed)
+    network = AutoModelForCausalLM.from_pretrained(str(base.path), dtype=torch.float32, local_files_only=True)
+    layers = int(network.config.num_hidden_layers)
+    adapted = max(1, round(layers * recipe.lora.upper_layers))
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=recipe.lora.rank,
+        lora_alpha=recipe.lora.alpha,
+        lora_dropout=recipe.lora.dropout,
+        target_modules=_linear_modules(network) if recipe.lora.modules == "all-linear" else list(recipe.lora.modules),
+        layers_to_transform=list(range(layers - adapted, layers)),
+    )
+    return get_peft_model(network, config)
+
+
+def _linear_modules(network: Any) -> list[str]:
+    """Names of the matrices inside the layers; PEFT's own word for them cannot be had for some layers only."""
+    from torch.nn import Linear
+
+    head = network.get_output_embeddings()
+    named = network.named_modules()
+    return sorted({name.rpartition(".")[-1] for name, m in named if isinstance(m, Linear) and m is not head})
+
+
+def _arguments(recipe: Recipe, sequences: int, run_folder: Path, seed: int) -> TrainingArguments:
+    import torch
+    from trl.trainer.sft_config import SFTConfig
+
+    steps = max(1, round(recipe.epochs * sequences / recipe.sequences_per_step))
+    return SFTConfig(
+        output_dir=str(run_folder / "checkpoints"),
+        use_cpu=not torch.cuda.is_available(),
+        bf16=False,
+        seed=seed,
+        data_seed=seed,
+        max_steps=steps,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=recipe.sequences_per_step,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=round(steps * recipe.warmup),
+        weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.max_gradient_norm,
+        gradient_checkpointing=False,
+        max_length=None,
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        dataloader_num_workers=0,
+        dataloader_pin_memory=False,
+        logging_steps=max(1, min(20, steps // 10)),
+        save_strategy="steps",
+        save_steps=steps,
+        save_total_limit=2,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def _write(model: Any, base: ModelFolder, folder: Path) -> Path:
+    from peft import get_peft_model_state_dict
+
+    # A folder of this machine means nothing elsewhere; the manifest pins the base by its digests.
+    named = {"base_model_name_or_path": base.reference, "inference_mode": True}
+    return write_adapter(get_peft_model_state_dict(model), model.peft_config["default"].to_dict() | named, folder)
+
+
+def _record(folder: Path, packed: Sequence[Packed], state: Any, seconds: float) -> TrainedAdapter:
+    return TrainedAdapter(
+        folder=folder,
+        examples=sum(sequence.examples for sequence in packed),
+        sequences=len(packed),
+        tokens=sum(len(sequence.tokens) for sequence in packed),
+        steps=int(state.global_step),
+        seconds=seconds,
+        losses=tuple(float(entry["loss"]) for entry in state.log_history if "loss" in entry),
+    )
