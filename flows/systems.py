@@ -1,0 +1,194 @@
+"""From an open engine to what is measured: each system runs the step that answers a user's question, on a row.
+
+    bench = make_bench(engine, encoder)
+    evaluate_refusal(rows, refusal_system(bench, Running("few_shot")), threshold=SERVED_THRESHOLD, seed=0)
+
+A `Running` names what a system is made of: `few_shot` or `prompt`, or the version of an adapter that the engine holds
+as `<behaviour>@<version>`. What a system writes for a row is what `serving.assistant` would write for a user who asks
+this and is shown these passages; a prompt too long for the base model makes a row that cannot be judged.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from serving.interface.behaviours import Behaviour, UntunedMode
+
+if TYPE_CHECKING:
+    from retrieval.documents import Passage
+    from retrieval.encoding import DenseEncoder
+    from serving.assistant.engine import Engine
+    from serving.assistant.library import Likeness
+    from serving.assistant.pipeline import Assistant
+    from serving.assistant.prompting import Prompter
+    from serving.assistant.refusal import Signals
+    from serving.assistant.running import Running
+    from serving.interface.context import ContextPassage
+    from serving.interface.refusal import Judgement
+    from tuning.rows import AssistantRow, CitationRow, QueryRewriteRow, RefusalRow, RerankRow
+    from tuning.systems import AssistantSystem, CitationSystem, RefusalSystem, Reply, RerankSystem, RewriteSystem
+
+__all__ = [
+    "SERVED_THRESHOLD",
+    "Bench",
+    "assistant_system",
+    "citation_system",
+    "make_bench",
+    "odds_system",
+    "refusal_system",
+    "rerank_system",
+    "rewrite_system",
+]
+
+SERVED_THRESHOLD = 0.5
+"""Of the judgements of `refusal_system`, which carry the adapter's own threshold already."""
+
+Row = TypeVar("Row")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What systems are made of: the base model with its adapters, and retrieval's measures of likeness."""
+
+    engine: Engine
+    prompter: Prompter
+    likeness: Likeness
+    encoder: DenseEncoder
+
+
+def make_bench(engine: Engine, encoder: DenseEncoder) -> Bench:
+    """A bench over an open engine."""
+    from serving.assistant.library import EncodedLikeness
+    from serving.assistant.prompting import Prompter
+
+    return Bench(engine, Prompter(engine), EncodedLikeness(encoder), encoder)
+
+
+def rewrite_system(bench: Bench, running: Running, *, seed: int = 0) -> RewriteSystem:
+    """The text that the model writes for a conversation, as it writes it."""
+    from serving.interface import query_rewrite as contract
+
+    build = contract.few_shot_messages if running.mode == UntunedMode.FEW_SHOT else contract.build_messages
+
+    def write(row: QueryRewriteRow) -> str:
+        return bench.prompter.write_all(
+            build(row.question, row.history, count=bench.prompter.count),
+            adapter=running.adapter(Behaviour.QUERY_REWRITE),
+            max_new_tokens=contract.OUTPUT_TOKENS,
+            seed=seed,
+        )
+
+    return _judgeable(write)
+
+
+def odds_system(bench: Bench, running: Running) -> RefusalSystem:
+    """The model's own odds, pooled over the passages: what a threshold is chosen on."""
+    from serving.assistant.refusal import judge_passages
+
+    def judge(row: RefusalRow) -> Judgement:
+        return judge_passages(bench.prompter, running, row.question, row.passages, row.history)
+
+    return _judgeable(judge)
+
+
+def refusal_system(bench: Bench, running: Running) -> RefusalSystem:
+    """The judgement that is served, at `SERVED_THRESHOLD`: the odds, and the signals of retrieval beside them.
+
+    Raises `CalibrationMissing` for an adapter without a threshold.
+    """
+    from serving.assistant.refusal import calibrate, calibration
+
+    odds, by = odds_system(bench, running), calibration(running)
+    return lambda row: calibrate(odds(row), _signals(bench, row), by)
+
+
+def citation_system(bench: Bench, running: Running) -> CitationSystem:
+    """The answer as the model wrote it, and as it would be shown: corrected, and each sentence checked for support."""
+    from serving.assistant.citation import written_answer
+    from serving.interface.context import build_context
+    from tuning.systems import WrittenAnswer
+
+    def answer(row: CitationRow) -> WrittenAnswer:
+        context = build_context(row.passages, bench.prompter.count)
+        raw, sentences = written_answer(bench.prompter, running, row.question, row.history, context, bench.likeness)
+        return WrittenAnswer(raw, sentences, context)
+
+    return _judgeable(answer)
+
+
+def rerank_system(bench: Bench, running: Running) -> RerankSystem:
+    """The order in which a row's passages would be shown: that of hybrid search, which a reranker may change."""
+    from retrieval.in_memory import score_passages
+
+    def score(row: RerankRow) -> Sequence[float]:
+        return score_passages(bench.encoder, row.question, [_as_indexed(passage) for passage in row.passages])
+
+    return score
+
+
+def assistant_system(assistant: Assistant, *, seed: int = 0) -> AssistantSystem:
+    """The whole way of a question, from rewriting to the checked answer."""
+
+    from tuning.systems import Reply
+
+    def ask(row: AssistantRow) -> Reply:
+        found: list[str] = []
+        answer = assistant.answer(
+            row.question,
+            history=row.history,
+            seed=seed,
+            on_found=lambda passages: found.extend(passage.uri for passage in passages),
+        )
+        cited = dict.fromkeys(citation.uri for citation in answer.citations)
+        return Reply(answer.refused, tuple(cited), tuple(dict.fromkeys(found)))
+
+    return _judgeable(ask)
+
+
+def _judgeable(system: Callable[[Row], Result]) -> Callable[[Row], Result]:
+    """What the base model cannot take is no fault of what is measured: such a row is not judged."""
+    from serving.assistant.errors import PromptTooLong
+    from tuning.errors import NotJudged
+
+    @functools.wraps(system)
+    def judged(row: Row) -> Result:
+        try:
+            return system(row)
+        except PromptTooLong as cause:
+            raise NotJudged(str(cause)) from cause
+
+    return judged
+
+
+def _signals(bench: Bench, row: RefusalRow) -> Signals:
+    """The signals that retrieval would give, had it found the row's passages."""
+    from serving.assistant.library import Query, Shelf
+    from serving.assistant.refusal import signals
+    from serving.assistant.shown import Found
+
+    texts = [_as_indexed(passage).embedded_text for passage in row.passages]
+    shelf = Shelf(generation=0, hits=(), cosines=tuple(bench.likeness.similarity(row.question, texts)))
+    return signals(Query(row.question, ((row.question, 1.0),)), Found(shelf, row.passages), bench.likeness)
+
+
+def _as_indexed(passage: ContextPassage) -> Passage:
+    """A passage of a row as the index would hold it."""
+    from retrieval.documents import Passage
+
+    title, *headings = passage.title.split(" > ")
+    return Passage(
+        id=passage.id,
+        document_id=passage.id,
+        uri="",
+        title=title,
+        heading_path=tuple(headings),
+        start=0,
+        end=len(passage.text),
+        text=passage.text,
+        embedded_text=f"{passage.title}\n{passage.text}",
+        trust=passage.trust,
+    )
