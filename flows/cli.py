@@ -13,14 +13,18 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from flows.commands.adapters import adapters
+from flows.commands.evaluate import evaluate
+from flows.commands.options import Home, Json, Mode, TopK, readable
+from flows.commands.tuning import advise, convert
 from flows.console import command, show_error
 from flows.exit_codes import DONE, MENDABLE, NOT_SO
 
-__all__ = ["app", "ask", "demo", "doctor", "evaluate", "evaluate_retrieval", "main", "refresh", "search"]
+__all__ = ["app", "ask", "demo", "doctor", "main", "refresh", "search"]
 
 app = typer.Typer(
     name="groundskeeper",
@@ -30,27 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-evaluate = typer.Typer(help="Measure, with 95% intervals and counts.", rich_markup_mode=None)
-app.add_typer(evaluate, name="evaluate")
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output; all else on standard error.")]
-Home = Annotated[
-    str | None,  # no Path: that would make the working folder of an empty one
-    typer.Option(metavar="PATH", help="Folder of all state but the models. Default: var.", show_default=False),
-]
-TopK = Annotated[int | None, typer.Option(help="How many passages. Default: the setting top_k, 8.", show_default=False)]
-
-
-def _readable(text: str) -> str:
-    """Words that are UTF-8; others cannot be searched for, nor printed."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as cause:
-        raise typer.BadParameter("it holds bytes that are not UTF-8") from cause
-    return text
-
-
-Mode = Literal["bm25", "dense", "hybrid"]
 
 
 @app.command()
@@ -101,7 +84,7 @@ def refresh(
 
 @app.command()
 def search(
-    query: Annotated[str, typer.Argument(help="What to look for, in words.", callback=_readable)],
+    query: Annotated[str, typer.Argument(help="What to look for, in words.", callback=readable)],
     top_k: TopK = None,
     mode: Annotated[Mode, typer.Option(help="How to rank.")] = "hybrid",
     json: Json = False,
@@ -119,7 +102,7 @@ def search(
 @app.command()
 def ask(
     question: Annotated[
-        str, typer.Argument(help="The question; may lean on the conversation before it.", callback=_readable)
+        str, typer.Argument(help="The question; may lean on the conversation before it.", callback=readable)
     ],
     history: Annotated[
         Path | None,
@@ -139,26 +122,6 @@ def ask(
         ask_question(load_settings(home=home), question, history, console)
 
 
-@evaluate.command("retrieval")
-def evaluate_retrieval(
-    data: Annotated[
-        Path, typer.Option(help='JSON lines: {"question": ..., "uri": ...}; uri is a document or the end of its path.')
-    ],
-    mode: Annotated[
-        Mode | None, typer.Option(help="One ranking only. Default: all three side by side.", show_default=False)
-    ] = None,
-    json: Json = False,
-    home: Home = None,
-) -> None:
-    """Measure search. Does it bring the document that answers the question? hit@1, 5, 10 and MRR by document."""
-    with command(json) as console:
-        from flows.evaluate import evaluate_search
-        from flows.settings import load_settings
-
-        result = evaluate_search(load_settings(home=home), data, mode, console.note, console.progress)
-        console.show(result.as_json(), result.as_text())
-
-
 @app.command()
 def doctor(json: Json = False, home: Home = None) -> None:
     """Check the installation. Versions, models, index, disk; and for what is wrong, how to mend it."""
@@ -168,6 +131,12 @@ def doctor(json: Json = False, home: Home = None) -> None:
 
         diagnosis = examine(load_settings(home=home))
         console.show(diagnosis.as_json(), diagnosis.as_text(), code=DONE if diagnosis.healthy else NOT_SO)
+
+
+for _command in (advise, convert):
+    app.command()(_command)
+app.add_typer(evaluate, name="evaluate")
+app.add_typer(adapters, name="adapters")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,60 @@
+"""`groundskeeper advise, convert, retrain`: whether to train, on what, and the training itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.commands.options import Home, Json
+from flows.console import command
+from flows.formats import Format
+from serving.interface.behaviours import Behaviour
+
+__all__ = ["advise", "convert"]
+
+
+def advise(
+    charter: Annotated[
+        str, typer.Argument(help="The YAML file of a charter, or the name of a behaviour for the project's own.")
+    ],
+    json: Json = False,
+    home: Home = None,
+) -> None:
+    """Ask whether to train. Five questions and the 2x2 of a charter; a no (exit code 1) names what to do instead."""
+    with command(json) as console:
+        from flows.advise import advise_on
+        from flows.settings import load_settings
+        from tuning.charter import own_charter
+
+        load_settings(home=home)  # a wrong setting is told by every command
+        path = own_charter(Behaviour(charter)) if charter in set(Behaviour) else Path(charter)
+        advised = advise_on(path, today=datetime.now(UTC).date())
+        console.show(advised.as_json(), advised.as_text(), code=advised.code)
+
+
+def convert(
+    kind: Annotated[Format, typer.Argument(metavar="FORMAT", help="How the data set is published.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Its files, as they are published.")],
+    to: Annotated[Behaviour, typer.Option(help="The behaviour to make rows of.")],
+    output: Annotated[Path, typer.Option(help="File for the rows, JSON lines; replaced when it is there.")],
+    passages: Annotated[
+        int | None, typer.Option(min=1, help="Passages a row. Default: as the format suggests.", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of what is drawn. Default: the setting seed, 0.", show_default=False)
+    ] = None,
+    json: Json = False,
+    home: Home = None,
+) -> None:
+    """Make rows of a public data set. SQuAD, CANARD, CAsT, Disfl-QA, Doc2Dial, or questions with their pages."""
+    with command(json) as console:
+        from flows.convert import Options, convert_files
+        from flows.settings import load_settings
+
+        settings = load_settings(home=home, seed=seed)
+        options = Options(passages, settings.seed)
+        made = convert_files(settings, kind, files, to, output, options, console.note)
+        console.show(made.as_json(), made.as_text())
