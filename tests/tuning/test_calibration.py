@@ -1,0 +1,69 @@
+"""The decision over odds and signals: fitted where it can be, honest about its budget."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuning.calibration import Decision, fit_decision
+from tuning.errors import RowsInvalid
+
+NUMBERS = st.floats(-5, 5).map(lambda number: round(number, 3))
+ROWS = st.lists(st.tuples(NUMBERS, NUMBERS, st.booleans()), min_size=2, max_size=40).filter(
+    lambda rows: len({label for *_, label in rows}) == 2
+)
+
+
+def answered(decision: Decision, odds: float, *signals: float) -> bool:
+    return decision.bias + decision.odds * odds + float(np.dot(decision.signals, signals)) >= 0
+
+
+def fitted(rows: list[tuple[float, float, bool]], budget: float = 1.0) -> Decision:
+    odds, signals, labels = zip(*rows, strict=True)
+    return fit_decision(odds, [(signal,) for signal in signals], labels, over_refusal_budget=budget)
+
+
+def test_what_the_odds_part_is_parted() -> None:
+    decision = fitted([(-2, 0, False), (-1, 0, False), (1, 0, True), (2, 0, True)])
+    assert decision.balanced_accuracy == 1
+    assert [answered(decision, odds, 0) for odds in (-3, -1, 1, 3)] == [False, False, True, True]
+
+
+def test_a_signal_that_tells_more_than_the_odds_weighs_more() -> None:
+    draw = random.Random(0)
+    rows = [(draw.gauss(0.2 * label, 1), draw.gauss(3 * label, 1), bool(label)) for label in (0, 1) * 200]
+    decision = fitted(rows)
+    assert decision.signals[0] > 3 * abs(decision.odds)
+    assert decision.balanced_accuracy > 0.9
+
+
+def test_classes_weigh_alike_however_many_rows_each_has() -> None:
+    few = [(-1.0, 0.0, False), (1.0, 0.0, True), (0.2, 0.0, False), (-0.2, 0.0, True)]
+    many = few + [row for row in few if row[2]] * 9
+    assert fitted(many).bias == pytest.approx(fitted(few).bias, abs=1e-6)
+
+
+@given(ROWS, st.floats(0, 1))
+def test_no_more_answerable_rows_are_refused_than_the_budget_allows(
+    rows: list[tuple[float, float, bool]], budget: float
+) -> None:
+    decision = fitted(rows, budget)
+    refused = [not answered(decision, odds, signal) for odds, signal, label in rows if label]
+    assert sum(refused) / len(refused) <= budget + 1e-9
+    assert decision.false_refusal_rate <= budget
+
+
+@given(ROWS, st.randoms())
+def test_the_order_of_the_rows_decides_nothing(rows: list[tuple[float, float, bool]], draw: random.Random) -> None:
+    shuffled = list(rows)
+    draw.shuffle(shuffled)
+    assert fitted(shuffled).bias == pytest.approx(fitted(rows).bias, abs=1e-6)
+
+
+def test_rows_of_one_class_are_an_error() -> None:
+    with pytest.raises(RowsInvalid, match="2 of 2"):
+        fit_decision([0.0, 1.0], [(), ()], [True, True], over_refusal_budget=0.3)

@@ -1,0 +1,99 @@
+"""How an adapter's odds decide beside other signals: a logistic model, fitted on the calibration split.
+
+    fitted = fit_decision(odds, signals, labels, names=("coverage", "similarity"), over_refusal_budget=0.33)
+
+The odds (log-odds of `answerable`) come from the adapter, the signals from retrieval; both are measured by whoever
+serves. Classes weigh alike, however many rows each has. A small ridge keeps the weights finite where the rows can be
+parted without fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuning.errors import RowsInvalid
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Decision", "fit_decision"]
+
+RIDGE = 0.01
+"""Of the squared weights, the bias left out, beside the mean loss; signals are of the size of 1."""
+STEPS = 100
+_EXACT = 1e-10
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Weights of a logistic model whose output 0.5 parts what is answered from what is refused."""
+
+    bias: float
+    odds: float
+    signals: tuple[float, ...]
+    balanced_accuracy: float
+    """On the rows it was fitted to, which is no measurement of it."""
+    false_refusal_rate: float
+    rows: int
+
+
+def fit_decision(
+    odds: Sequence[float], signals: Sequence[Sequence[float]], answerable: Sequence[bool], *, over_refusal_budget: float
+) -> Decision:
+    """The decision of best balanced accuracy among those that refuse at most that share of the answerable rows.
+
+    `signals` holds a tuple a row. Raises RowsInvalid without rows of both classes.
+    """
+    import numpy as np
+
+    labels = np.asarray(answerable, dtype=bool)
+    if not labels.any() or labels.all():
+        raise RowsInvalid(
+            f"A decision is fitted to answerable and unanswerable rows; {int(labels.sum())} of {len(labels)} are"
+            " answerable.",
+            remedy="Add rows of the class that is missing.",
+        )
+    given = np.column_stack([np.asarray(odds, dtype=np.float64), np.asarray(signals, dtype=np.float64)])
+    weights = _fit(np.column_stack([np.ones(len(labels)), given]), labels)
+    logits = weights[0] + given @ weights[1:]
+    cut, accuracy, refused = _cut(logits, labels, over_refusal_budget)
+    bias, slope, *others = (float(weight) for weight in weights)
+    return Decision(bias - cut, slope, tuple(others), accuracy, refused, len(labels))
+
+
+def _fit(inputs: NDArray[np.float64], labels: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Weights of least class-balanced cross-entropy with a ridge, by Newton's method."""
+    import numpy as np
+
+    share = np.where(labels, 0.5 / labels.sum(), 0.5 / (~labels).sum())
+    ridge = RIDGE * np.diag([0.0, *[1.0] * (inputs.shape[1] - 1)])
+    weights = np.zeros(inputs.shape[1])
+    for _ in range(STEPS):
+        probability = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
+        slope = inputs.T @ (share * (probability - labels)) + ridge @ weights
+        curve = (inputs * (share * probability * (1 - probability))[:, None]).T @ inputs + ridge
+        step = np.linalg.solve(curve + 1e-12 * np.eye(len(weights)), slope)
+        weights = weights - step
+        if np.abs(step).max() < _EXACT:
+            break
+    return weights
+
+
+def _cut(logits: NDArray[np.float64], labels: NDArray[np.bool_], budget: float) -> tuple[float, float, float]:
+    """The logit from which to answer, with its balanced accuracy and its share of false refusals.
+
+    It lies in the middle between two neighbouring rows; of cuts that are equally good the lowest, which refuses least.
+    """
+    import numpy as np
+
+    ordered = np.unique(logits)
+    cuts = np.concatenate([[ordered[0] - 1], (ordered[1:] + ordered[:-1]) / 2, [ordered[-1] + 1]])
+    yes, no = np.sort(logits[labels]), np.sort(logits[~labels])
+    refused = np.searchsorted(yes, cuts) / len(yes)
+    accuracy = (1 - refused + np.searchsorted(no, cuts) / len(no)) / 2
+    allowed = np.flatnonzero(refused <= budget)
+    best = allowed[np.argmax(accuracy[allowed])]
+    return float(cuts[best]), float(accuracy[best]), float(refused[best])
