@@ -1,0 +1,194 @@
+"""Which rows are trained on, which choose thresholds, and by which the gate judges: no leak between them.
+
+    splits = split_rows(rows, SplitRule(), seed=7)
+    splits.rows[Split.HELD_OUT]
+
+Rows that belong together (`tuning.kinship`) are put into a split whole. Families are taken in an order drawn by the
+seed from the names of their documents, so the order of the rows changes nothing, and more rows move few.
+
+    assigned = assign_documents({"page": 12, ...}, SplitRule(), seed=7)        # before there are rows
+    rule = SplitRule(assigned=assigned)
+
+A converter that mixes passages of several documents is given `assigned.get` as its `part`: then no row of one split
+shows a passage of another's document. Without, rows of two splits may show one passage where it does not answer;
+`Splits.shared_passages` counts them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tuning.kinship import families, said
+from tuning.row_parts import TrainingRow, passages_of
+from tuning.rows import dump_row
+from tuning.shingles import fold
+
+__all__ = ["Share", "Split", "SplitRule", "Splits", "assign_documents", "split_rows"]
+
+SPREAD = 1.5
+"""How far a family may take a split beyond its share."""
+
+Row = TypeVar("Row", bound=TrainingRow)
+
+
+class Split(StrEnum):
+    """What rows are for."""
+
+    TRAIN = "train"
+    CALIBRATION = "calibration"
+    """Thresholds are chosen here."""
+    HELD_OUT = "held_out"
+    """By these the gate judges."""
+
+
+class Share(BaseModel):
+    """How much of all rows a split gets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float = Field(gt=0, lt=1)
+    rows: int | None = Field(default=None, ge=1)
+    """At most so many; those beyond are used nowhere."""
+
+
+class SplitRule(BaseModel):
+    """All that decides how rows are split, beside the rows and the seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    calibration: Share | None = Share(share=0.05)
+    """None: there is no such split, which is another thing than an empty one."""
+    held_out: Share | None = Share(share=0.1)
+    assigned: Mapping[str, Split] = Field(default_factory=dict)
+    """Documents whose split was decided before."""
+
+    @model_validator(mode="after")
+    def _assigns_to_splits_that_there_are(self) -> Self:
+        absent = set(self.assigned.values()) - {Split.TRAIN, *self.shares}
+        if absent:
+            raise ValueError(f"documents are assigned to a split that the rule does not have: {sorted(absent)}")
+        return self
+
+    @property
+    def shares(self) -> dict[Split, Share]:
+        """The splits beside `train` that there are, in the order in which they are filled."""
+        both = {Split.HELD_OUT: self.held_out, Split.CALIBRATION: self.calibration}
+        return {split: share for split, share in both.items() if share is not None}
+
+
+@dataclass(frozen=True)
+class Splits(Generic[Row]):
+    """Rows by split, in the order in which they came."""
+
+    rows: Mapping[Split, tuple[Row, ...]]
+    """A split that the rule does not have is absent; one that got nothing is empty."""
+    over_cap: Mapping[Split, int]
+    """Rows beyond `Share.rows`."""
+    shared_passages: Mapping[Split, int]
+    """Rows that show a passage which a row of `train` shows too."""
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Rows (or documents) that go into one split."""
+
+    order: str
+    """Families are taken in this order."""
+    size: int
+    """Rows."""
+    assigned: Split | None
+    members: tuple[int, ...]
+
+
+def split_rows(rows: Sequence[Row], rule: SplitRule, *, seed: int) -> Splits[Row]:
+    """Splits of `rows`, all of one behaviour and without repetition (`tuning.deduplicate`)."""
+    placed = _place([_family(rows, members, rule, seed) for members in families(rows)], rule)
+    split_of = {member: split for family, split in placed for member in family.members}
+    found = {
+        split: [row for index, row in enumerate(rows) if split_of[index] is split]
+        for split in (Split.TRAIN, *rule.shares)
+    }
+    kept = {split: _capped(members, rule, split, seed) for split, members in found.items()}
+    return Splits(
+        rows=kept,
+        over_cap={split: len(found[split]) - len(kept[split]) for split in rule.shares},
+        shared_passages={split: _showing(kept[split], kept[Split.TRAIN]) for split in rule.shares},
+    )
+
+
+def assign_documents(rows: Mapping[str, int], rule: SplitRule, *, seed: int) -> dict[str, Split]:
+    """A split for each document, from how many rows each will give."""
+    names = list(rows)
+    documents = [
+        _Family(_order(seed, name), rows[name], rule.assigned.get(name), (index,)) for index, name in enumerate(names)
+    ]
+    return {names[document.members[0]]: split for document, split in _place(documents, rule)}
+
+
+def _family(rows: Sequence[TrainingRow], members: Sequence[int], rule: SplitRule, seed: int) -> _Family:
+    """A family is known by one of its documents, else of its conversations, else of its questions."""
+    origins = [rows[index].origin for index in members]
+    documents = {origin.document for origin in origins} - {""}
+    conversations = {origin.conversation for origin in origins} - {""}
+    names = documents or conversations or {said(rows[index]) for index in members}
+    assigned = sorted((_order(seed, name), rule.assigned[name]) for name in documents if name in rule.assigned)
+    return _Family(
+        order=min(_order(seed, name) for name in names),
+        size=len(members),
+        assigned=assigned[0][1] if assigned else None,
+        members=tuple(members),
+    )
+
+
+def _place(all_families: Sequence[_Family], rule: SplitRule) -> Iterator[tuple[_Family, Split]]:
+    """Each family with its split: as assigned, else drawn until the shares are filled, the rest to `train`."""
+    total = sum(family.size for family in all_families)
+    yield from ((family, family.assigned) for family in all_families if family.assigned)
+    free = sorted((family for family in all_families if not family.assigned), key=lambda family: family.order)
+    for split, share in rule.shares.items():
+        before = sum(family.size for family in all_families if family.assigned is split)
+        taken = _take(free, max(1.0, share.share * total) - before, needed=not before)
+        yield from ((family, split) for family in taken)
+        free = [family for family in free if family not in taken]
+    yield from ((family, Split.TRAIN) for family in free)
+
+
+def _take(free: Sequence[_Family], wanted: float, *, needed: bool) -> list[_Family]:
+    """Families of about `wanted` rows in their order, or if all are larger and one is `needed`, the smallest.
+
+    One is always left: there is nothing to judge where nothing was trained.
+    """
+    taken: list[_Family] = []
+    size = 0
+    for family in free[:-1]:
+        if size < wanted and size + family.size <= SPREAD * wanted:
+            taken.append(family)
+            size += family.size
+    if not taken and needed and len(free) > 1:
+        return [min(free, key=lambda family: (family.size, family.order))]
+    return taken
+
+
+def _capped(rows: Sequence[Row], rule: SplitRule, split: Split, seed: int) -> tuple[Row, ...]:
+    """At most as many rows as the rule says, drawn by the seed from their contents."""
+    most = rule.shares[split].rows if split in rule.shares else None
+    if most is None or len(rows) <= most:
+        return tuple(rows)
+    drawn = sorted(range(len(rows)), key=lambda index: (_order(seed, dump_row(rows[index])), index))[:most]
+    return tuple(rows[index] for index in sorted(drawn))
+
+
+def _showing(rows: Sequence[TrainingRow], trained: Sequence[TrainingRow]) -> int:
+    """How many of `rows` show a passage that a trained row shows."""
+    seen = {fold(passage.text) for row in trained for passage in passages_of(row)}
+    return sum(any(fold(passage.text) in seen for passage in passages_of(row)) for row in rows)
+
+
+def _order(seed: int, name: str) -> str:
+    return hashlib.sha256(f"{seed}\n{name}".encode("utf-8", "surrogatepass")).hexdigest()
