@@ -1,6 +1,7 @@
 """How sure a figure is: percentile bootstrap over rows, seeded; alone, by class, or as the gain of one over another.
 
-Rows are put in order of their values before any is drawn, so that the order in which they came changes nothing.
+Rows of equal values are drawn together, as a multinomial count: a draw of rows with replacement is nothing else, and so
+the order in which rows came changes nothing.
 
 Covered: chance in which rows were asked. Not covered: chance in training, and rows that are alike (a conversation's
 turns count as independent, so intervals are somewhat too narrow there).
@@ -8,7 +9,8 @@ turns count as independent, so intervals are somewhat too narrow there).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,7 +24,7 @@ __all__ = ["RESAMPLES", "Interval", "Statistic", "Value", "bootstrap", "bootstra
 
 RESAMPLES = 2000
 _CELLS = 4_000_000
-"""Draws that are held in memory at once; about 64 MB."""
+"""Counts that are held in memory at once; about 32 MB a class."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,8 @@ def bootstrap(
 
     It does not exist without values, and a statistic of classes not without rows of both.
     """
-    classes = _classes([value.positive for value in values], statistic)
-    if not classes:
-        return None
-    (column,), sizes = _ordered(classes, [value.value for value in values])
-    return _interval(lambda draws: _estimate(statistic, column, draws, sizes), sizes, seed, resamples)
+    classes = _classes([(row.positive, (row.value,)) for row in values], statistic)
+    return _interval(statistic, classes, seed, resamples)
 
 
 def bootstrap_gain(
@@ -84,81 +83,88 @@ def bootstrap_gain(
 
     Each draw takes the same rows for both, so that what is hard about a row cancels out. The class is the first's.
     """
-    classes = _classes([first.positive for first, _ in pairs], statistic)
+
+    def columns(ours: Value, theirs: Value) -> tuple[float, ...]:
+        # A mean of differences, not a difference of means: without rounding, so that equals gain exactly 0.
+        return (ours.value, theirs.value) if statistic is Statistic.AUC else (ours.value - theirs.value,)
+
+    classes = _classes([(ours.positive, columns(ours, theirs)) for ours, theirs in pairs], statistic)
+    return _interval(statistic, classes, seed, resamples)
+
+
+@dataclass(frozen=True)
+class _Class:
+    """Rows that are drawn from together."""
+
+    values: Array
+    """Distinct rows, ascending: (distinct, columns)."""
+    counts: Array
+    """How often each occurs: (distinct,)."""
+
+    @property
+    def rows(self) -> int:
+        return int(self.counts.sum())
+
+
+def _classes(rows: Sequence[tuple[bool, tuple[float, ...]]], statistic: Statistic) -> list[_Class]:
+    """All rows as one class for the mean, else negatives and positives; empty if a class has no row."""
+    import numpy as np
+
+    groups = (
+        [rows] if statistic is Statistic.MEAN else [[r for r in rows if r[0] is wanted] for wanted in (False, True)]
+    )
+    counted = [sorted(Counter(columns for _, columns in group).items()) for group in groups]
+    if not all(counted):
+        return []
+    return [_Class(np.array([v for v, _ in group]), np.array([n for _, n in group])) for group in counted]
+
+
+def _interval(statistic: Statistic, classes: Sequence[_Class], seed: int, resamples: int) -> Interval | None:
+    """The statistic of the one column, or of the first less that of the second."""
+    import numpy as np
+
     if not classes:
         return None
-    (ours, theirs), sizes = _ordered(classes, [a.value for a, _ in pairs], [b.value for _, b in pairs])
 
-    def gain(draws: Array) -> Array:
-        above: Array = _estimate(statistic, ours, draws, sizes) - _estimate(statistic, theirs, draws, sizes)
-        return above
+    def estimate(counts: Sequence[Array]) -> Array:
+        columns = range(classes[0].values.shape[1])
+        found = [_estimate(statistic, [c.values[:, column] for c in classes], counts) for column in columns]
+        return found[0] - found[1] if len(found) > 1 else found[0]
 
-    return _interval(gain, sizes, seed, resamples)
-
-
-def _classes(positive: Sequence[bool], statistic: Statistic) -> list[list[int]]:
-    """Indices of the rows that are drawn from together: negatives and positives, or all. Empty if a class is."""
-    if statistic is Statistic.MEAN:
-        return [list(range(len(positive)))] if positive else []
-    classes = [[i for i, is_positive in enumerate(positive) if is_positive is wanted] for wanted in (False, True)]
-    return classes if all(classes) else []
-
-
-def _ordered(classes: Sequence[Sequence[int]], *columns: Sequence[float]) -> tuple[list[Array], list[int]]:
-    """The columns with one class after the other and each in order of its values; the sizes of the classes."""
-    import numpy as np
-
-    rows = [sorted(members, key=lambda i: [column[i] for column in columns]) for members in classes]
-    order = [i for members in rows for i in members]
-    return [np.asarray(column, dtype=np.float64)[order] for column in columns], [len(members) for members in rows]
-
-
-def _interval(estimate: Callable[[Array], Array], sizes: Sequence[int], seed: int, resamples: int) -> Interval:
-    import numpy as np
-
-    found = np.concatenate([estimate(draws) for draws in _draws(sizes, seed, resamples)])
-    low, high = np.percentile(found, [2.5, 97.5])
-    (value,) = estimate(np.arange(sum(sizes))[None, :])
+    resampled = np.concatenate([estimate(counts) for counts in _draws(classes, seed, resamples)])
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    (value,) = estimate([c.counts[None, :] for c in classes])
     return Interval(float(value), float(low), float(high))
 
 
-def _draws(sizes: Sequence[int], seed: int, resamples: int) -> Iterator[Array]:
-    """Row numbers of each resample, some resamples at a time: (resamples, rows), drawn within each class."""
+def _draws(classes: Sequence[_Class], seed: int, resamples: int) -> Iterator[list[Array]]:
+    """For each class how often each distinct row was drawn: (resamples, distinct), some resamples at a time."""
     import numpy as np
 
     generator = np.random.default_rng(seed)
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    step = max(1, _CELLS // sum(sizes))
+    step = max(1, _CELLS // max(len(c.counts) for c in classes))
     for done in range(0, resamples, step):
-        count = min(step, resamples - done)
-        blocks = [start + generator.integers(0, n, (count, n)) for start, n in zip(starts, sizes, strict=True)]
-        yield np.concatenate(blocks, axis=1)
+        size = min(step, resamples - done)
+        yield [generator.multinomial(c.rows, c.counts / c.rows, size) for c in classes]
 
 
-def _estimate(statistic: Statistic, values: Array, draws: Array, sizes: Sequence[int]) -> Array:
+def _estimate(statistic: Statistic, values: Sequence[Array], counts: Sequence[Array]) -> Array:
     """The statistic of each resample: (resamples,)."""
     if statistic is Statistic.AUC:
-        return _auc(values, draws, sizes[0])
-    drawn = values[draws]
-    if statistic is Statistic.MEAN:
-        mean: Array = drawn.mean(axis=1)
-        return mean
-    balanced: Array = (drawn[:, : sizes[0]].mean(axis=1) + drawn[:, sizes[0] :].mean(axis=1)) / 2
-    return balanced
+        return _auc(*values, *counts)
+    means: list[Array] = [drawn @ column / drawn.sum(axis=1) for column, drawn in zip(values, counts, strict=True)]
+    total: Array = sum(means[1:], start=means[0])
+    return total / len(means)
 
 
-def _auc(values: Array, draws: Array, negatives: int) -> Array:
-    """By counting, for each distinct value, the negatives below it: no pair is looked at alone."""
+def _auc(negative: Array, positive: Array, negatives: Array, positives: Array) -> Array:
+    """By counting, for each positive value, the negatives below it and half of those that equal it."""
     import numpy as np
 
-    distinct, codes = np.unique(values, return_inverse=True)
-
-    def histogram(drawn: Array) -> Array:
-        places = codes[drawn] + np.arange(len(drawn))[:, None] * len(distinct)
-        return np.bincount(places.ravel(), minlength=len(drawn) * len(distinct)).reshape(len(drawn), -1)
-
-    below = histogram(draws[:, :negatives])
-    above = histogram(draws[:, negatives:])
-    won: Array = ((np.cumsum(below, axis=1) - below / 2) * above).sum(axis=1)
-    area: Array = won / (negatives * (draws.shape[1] - negatives))
+    order = np.argsort(negative, kind="stable")
+    ascending = negative[order]
+    below = np.pad(np.cumsum(negatives[:, order], axis=1), ((0, 0), (1, 0)))
+    first, last = (np.searchsorted(ascending, positive, side) for side in ("left", "right"))
+    won: Array = ((below[:, first] + below[:, last]) / 2 * positives).sum(axis=1)
+    area: Array = won / (negatives.sum(axis=1) * positives.sum(axis=1))
     return area

@@ -56,6 +56,16 @@ def test_the_order_of_pairs_changes_nothing(
     )
 
 
+@pytest.mark.parametrize("statistic", Statistic)
+@pytest.mark.parametrize("rows", [10, 1001])
+def test_nothing_gains_over_itself_whatever_its_values(rows: int, statistic: Statistic):
+    chance = random.Random(rows)
+    same = [Value(chance.random(), positive=bool(n % 3)) for n in range(rows)]
+    gain = bootstrap_gain([(value, value) for value in same], statistic, seed=0, resamples=100)
+    assert gain is not None
+    assert (gain.low, gain.value, gain.high) == (0.0, 0.0, 0.0)
+
+
 @given(st.lists(values, max_size=12), statistics)
 def test_nothing_gains_over_itself(rows: list[Value], statistic: Statistic):
     gain = bootstrap_gain([(row, row) for row in rows], statistic, seed=0, resamples=30)
