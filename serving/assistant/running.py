@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from serving.assistant.errors import CalibrationMissing
 from serving.interface.behaviours import Behaviour, UntunedMode
+from serving.registry.channels import HYBRID_ORDER
 
 __all__ = ["Running"]
 
@@ -23,7 +24,7 @@ class Running:
     @property
     def tuned(self) -> bool:
         """Whether an adapter runs."""
-        return self.mode not in {*UntunedMode, "hybrid_order"}
+        return self.mode not in {*UntunedMode, HYBRID_ORDER}
 
     def adapter(self, behaviour: Behaviour) -> str | None:
         """The engine's name of the adapter, `<behaviour>@<version>`; None when it runs un-tuned."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrieval.documents import Hit
@@ -18,6 +19,12 @@ class Found:
 
     shelf: Shelf
     passages: tuple[ContextPassage, ...]
+
+    def take(self, order: Sequence[int]) -> Found:
+        """The hits at these places (0-based), in this order."""
+        shelf = self.shelf
+        hits, cosines = tuple(shelf.hits[i] for i in order), tuple(shelf.cosines[i] for i in order)
+        return Found(Shelf(shelf.generation, hits, cosines), tuple(self.passages[i] for i in order))
 
 
 def find(library: Library, query: Query, top_k: int) -> Found:

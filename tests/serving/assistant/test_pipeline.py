@@ -190,3 +190,11 @@ def test_a_tuned_judge_decides_by_the_threshold_of_its_manifest(threshold: float
 def test_an_assistant_whose_judge_has_no_threshold_does_not_open() -> None:
     with pytest.raises(CalibrationMissing):
         _assistant(QueueEngine(), running=UNTUNED | {Behaviour.REFUSAL: Running("r1")})
+
+
+def test_the_passages_that_an_answer_could_use_are_told_also_of_a_refusal() -> None:
+    found: list[str] = []
+    _assistant(QueueEngine(scores=[NO, NO])).answer(
+        "Which backups are kept?", on_found=lambda passages: found.extend(passage.uri for passage in passages)
+    )
+    assert found == ["backup.md", "ports.md"]
