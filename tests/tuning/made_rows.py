@@ -1,98 +1,90 @@
-"""Small rows about an imaginary gateway, as many as a test wants; every fact in them is invented."""
+"""Rows of every behaviour, drawn by hypothesis or written by hand, all in our own words."""
 
 from __future__ import annotations
 
-from serving.interface.citation import CitedSentence, build_target, parse
-from serving.interface.context import Context, ContextPassage, build_context
+from typing import Any
+
+from hypothesis import strategies as st
+
+from serving.interface.context import ContextPassage
 from serving.interface.refusal import Answerability
 from serving.interface.turns import Turn
 from tuning.rows import (
     AnswerSentence,
+    AssistantRow,
     CitationRow,
     Origin,
     QueryRewriteRow,
     RankedPassage,
     RefusalRow,
     RerankRow,
+    RetrievalRow,
     RowCitation,
 )
-from tuning.systems import WrittenAnswer
 
-PLACES = "Orrin Talvik Messina Dunmore Perrin Quorra Halden Brevik Lindow Castrel".split()
-
-
-def page(number: int) -> ContextPassage:
-    """A passage whose second sentence holds what is asked for."""
-    place = PLACES[number % len(PLACES)]
-    text = f"This page is about the gateway number {number}. In {place} it listens on port {7000 + number}."
-    text += " Restart it after a change."
-    return ContextPassage(id=f"p{number}", text=text)
+anything = st.text(st.characters(codec="utf-8"), max_size=30)
+words = anything.filter(lambda text: bool(text.strip()))
+turns = st.lists(st.builds(Turn, role=st.sampled_from(["user", "assistant"]), content=anything), max_size=3).map(tuple)
+origins = st.builds(
+    Origin, source=anything, licence=anything, conversation=anything, document=anything, synthetic=st.booleans()
+)
 
 
-def question(number: int) -> str:
-    return f"Which port does gateway {number} use?"
+def _passages(kind: type[ContextPassage], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    passage = st.builds(kind, id=anything, text=words, title=anything, in_code=st.booleans(), **fields)
+    return st.lists(passage, min_size=1, max_size=4, unique_by=lambda passage: passage.id).map(tuple)
 
 
-def citation_row(number: int, origin: Origin | None = None) -> CitationRow:
-    passage = page(number)
-    start = passage.text.index("In ")
-    end = passage.text.index(" Restart")
-    cited = RowCitation(passage_id=passage.id, start=start, end=end)
-    answer = AnswerSentence(text=passage.text[start:end], citations=(cited,))
-    return CitationRow(
-        question=question(number), passages=(passage,), answer=(answer,), origin=origin or Origin(document=passage.id)
-    )
+passages = _passages(ContextPassage)
+ranked = _passages(RankedPassage, relevance=st.floats(0, 1))
 
 
-def refusal_row(number: int, *, answerable: bool) -> RefusalRow:
-    passage = page(number)
-    asked = question(number) if answerable else f"Who maintains gateway {number}?"
+@st.composite
+def refusal_rows(draw: st.DrawFn) -> RefusalRow:
+    shown = draw(passages)
+    label = draw(st.sampled_from(Answerability))
+    named = label is Answerability.ANSWERABLE and draw(st.booleans())
     return RefusalRow(
-        question=asked,
-        passages=(passage,),
-        label=Answerability.ANSWERABLE if answerable else Answerability.UNANSWERABLE,
-        answering=passage.id if answerable else None,
-        origin=Origin(document=passage.id),
+        history=draw(turns),
+        question=draw(words),
+        passages=shown,
+        label=label,
+        answering=draw(st.sampled_from(shown)).id if named else None,
+        origin=draw(origins),
     )
 
 
-def rewrite_row(number: int) -> QueryRewriteRow:
-    place = PLACES[number % len(PLACES)]
-    return QueryRewriteRow(
-        history=(Turn(role="user", content=f"Tell me about the gateway in {place}, please."),),
-        question=f"and which port has it in version {number}?",
-        rewrite=f"which port has the gateway in {place} in version {number}?",
+@st.composite
+def citation_rows(draw: st.DrawFn) -> CitationRow:
+    shown = draw(passages)
+    cited = draw(st.lists(st.sampled_from(shown), min_size=1, max_size=3))
+    answer = [
+        AnswerSentence(text=draw(words), citations=(RowCitation(passage_id=p.id, start=0, end=len(p.text)),))
+        for p in cited
+    ]
+    return CitationRow(
+        history=draw(turns), question=draw(words), passages=shown, answer=tuple(answer), origin=draw(origins)
     )
 
 
-def rerank_row(number: int) -> RerankRow:
-    passages = tuple(
-        RankedPassage(**page(other).model_dump(), relevance=float(other == number))
-        for other in range(number, number + 4)
+rewrite_rows = st.builds(QueryRewriteRow, history=turns, question=words, rewrite=words, origin=origins)
+rerank_rows = st.builds(RerankRow, question=words, passages=ranked, origin=origins)
+retrieval_rows = st.builds(RetrievalRow, question=words, uri=words)
+assistant_rows = st.builds(AssistantRow, question=words, uri=st.none() | words, answerable=st.booleans(), history=turns)
+training_rows = st.one_of(refusal_rows(), citation_rows(), rewrite_rows, rerank_rows)
+
+
+def refusal(question: str, text: str, label: str = "answerable", **origin: Any) -> RefusalRow:
+    """A row about one passage."""
+    return RefusalRow(
+        question=question,
+        passages=(ContextPassage(id="p", text=text),),
+        label=Answerability(label),
+        origin=Origin(**origin),
     )
-    return RerankRow(question=f"what is the port in {PLACES[number % len(PLACES)]}?", passages=passages)
 
 
-def count(text: str) -> int:
-    return len(text.split())
-
-
-def context_of(row: CitationRow) -> Context:
-    return build_context(row.passages, count)
-
-
-def answer_with(row: CitationRow, raw: str) -> WrittenAnswer:
-    """An answer whose correction is that what does not parse is refused."""
-    context = context_of(row)
-    return WrittenAnswer(raw, parse(raw, context), context)
-
-
-def gold_text(row: CitationRow) -> str:
-    """The row's answer as a model should write it."""
-    context = context_of(row)
-    return build_target(
-        [
-            CitedSentence(s.text, tuple(n for c in s.citations for n in context.numbers(c.passage_id, c.start, c.end)))
-            for s in row.answer
-        ]
-    )
+def rewrite(question: str, rewritten: str, *said: str, **origin: Any) -> QueryRewriteRow:
+    """A row after what was said, by user and assistant in turn."""
+    history = tuple(Turn(role="assistant" if n % 2 else "user", content=text) for n, text in enumerate(said))
+    return QueryRewriteRow(history=history, question=question, rewrite=rewritten, origin=Origin(**origin))
