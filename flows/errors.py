@@ -7,6 +7,7 @@ GroundskeeperError
     ├── HistoryInvalid        the file behind --history is no conversation
     ├── ExtraMissing          a library is not installed that this command needs
     ├── PrefectUnavailable    no Prefect server answers, and a temporary one does not start in time
+    ├── RowsUnnamed           no file of rows was named to train on
     └── NothingToAsk          the source gives no question: no document, or none with a heading and prose
 """
 
@@ -20,6 +21,7 @@ __all__ = [
     "HistoryInvalid",
     "NothingToAsk",
     "PrefectUnavailable",
+    "RowsUnnamed",
     "SettingsInvalid",
     "SourceUnnamed",
 ]
@@ -65,3 +67,9 @@ class PrefectUnavailable(FlowError):
     """No Prefect server answers, and a temporary one does not start in time."""
 
     kind = "prefect_unavailable"
+
+
+class RowsUnnamed(FlowError):
+    """No file of rows was named to train on."""
+
+    kind = "rows_unnamed"

@@ -60,6 +60,7 @@ EXIT_CODES: Mapping[str, int] = MappingProxyType(
         "registry": MENDABLE,
         "retrieval": MENDABLE,
         "rows_invalid": MENDABLE,
+        "rows_unnamed": MENDABLE,
         "settings_invalid": MENDABLE,
         "snapshot_damaged": MENDABLE,
         "snapshot_missing": MENDABLE,

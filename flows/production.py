@@ -91,6 +91,17 @@ class Adapters:
             self.engine.load_adapter(opened.manifest.name, opened.folder)
         return Running(value, opened.manifest.calibration)
 
+    def try_out(self, behaviour: Behaviour, folder: Path) -> Running:
+        """Make an adapter callable that is not registered yet, under a name that its weights decide."""
+        from serving.assistant.running import Running
+        from serving.registry.digests import file_digest
+        from serving.registry.manifest import WEIGHTS
+
+        running = Running(f"candidate-{file_digest(folder / WEIGHTS)[:12]}")
+        if behaviour in GENERATIVE:
+            self.engine.load_adapter(f"{behaviour}@{running.mode}", folder)
+        return running
+
     def production(self) -> dict[Behaviour, Running]:
         """Everything that production serves, loaded."""
         return {behaviour: self.load(behaviour, self.registry.value(behaviour)) for behaviour in Behaviour}

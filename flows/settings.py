@@ -28,6 +28,7 @@ from pydantic_settings import (
 
 from flows.errors import SettingsInvalid
 from retrieval.documents import Trust
+from serving.interface.behaviours import Behaviour
 
 __all__ = ["FILE", "PREFIX", "SOURCE_NAME", "STARTER", "Settings", "SourceSettings", "as_path", "load_settings"]
 
@@ -90,6 +91,9 @@ class Settings(BaseSettings):
     )
     starter: FolderPath | None = Field(
         None, description="Folder of the adapters to begin with; unset means those that come with the project."
+    )
+    training_data: dict[Behaviour, tuple[FolderPath, ...]] = Field(
+        {}, description="Files of rows, by behaviour, that `retrain` trains on when none is named."
     )
     threads: int | None = Field(
         None, ge=1, le=1024, description="CPU threads of the models; unset leaves the choice to PyTorch."

@@ -41,6 +41,7 @@ __all__ = [
     "refusal_system",
     "rerank_system",
     "rewrite_system",
+    "signals_of",
 ]
 
 SERVED_THRESHOLD = 0.5
@@ -103,7 +104,7 @@ def refusal_system(bench: Bench, running: Running) -> RefusalSystem:
     from serving.assistant.refusal import calibrate, calibration
 
     odds, by = odds_system(bench, running), calibration(running)
-    return lambda row: calibrate(odds(row), _signals(bench, row), by)
+    return lambda row: calibrate(odds(row), signals_of(bench, row), by)
 
 
 def citation_system(bench: Bench, running: Running) -> CitationSystem:
@@ -164,7 +165,7 @@ def _judgeable(system: Callable[[Row], Result]) -> Callable[[Row], Result]:
     return judged
 
 
-def _signals(bench: Bench, row: RefusalRow) -> Signals:
+def signals_of(bench: Bench, row: RefusalRow) -> Signals:
     """The signals that retrieval would give, had it found the row's passages."""
     from serving.assistant.library import Query, Shelf
     from serving.assistant.refusal import signals

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from serving.interface import citation, query_rewrite, refusal
 from serving.interface.citation import CitedSentence
@@ -81,12 +81,12 @@ def _writer(template: ChatTemplate, tokenizer: Tokenizer) -> _Writer:
 
 def _examples_of(row: Row, writer: _Writer) -> Iterator[Callable[[], Example]]:
     if isinstance(row, QueryRewriteRow):
-        yield lambda: _rewrite(row, writer)
+        yield partial(_rewrite, row, writer)
     elif isinstance(row, CitationRow):
-        yield lambda: _citation(row, writer)
+        yield partial(_citation, row, writer)
     else:
         for passage in row.passages:
-            yield lambda passage=passage: _refusal(row, passage, writer)
+            yield partial(_refusal, row, passage, writer)
 
 
 def _rewrite(row: QueryRewriteRow, writer: _Writer) -> Example:

@@ -52,8 +52,10 @@ class Recipe(_Frozen):
     sequences_per_step: int = Field(ge=1)
     checkpoint_seconds: float = Field(120.0, gt=0)
     """A run that is killed loses at most so much work."""
-    calibration_rows: int = Field(600, ge=1)
-    """At most so many rows of the calibration split choose the thresholds."""
+    calibration_rows: int = Field(400, ge=1)
+    """At most so many rows choose the thresholds."""
+    held_out_rows: int = Field(400, ge=1)
+    """At most so many rows are kept for the gate."""
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -34,6 +34,7 @@ __all__ = [
     "calibrate",
     "calibration",
     "judge_passages",
+    "log_odds",
     "reason_to_refuse",
     "signals",
 ]
@@ -112,7 +113,7 @@ def calibration(running: Running) -> Calibration:
 
 def calibrate(judgement: Judgement, told: Signals, by: Calibration) -> Judgement:
     """The judgement with `answerable` corrected by the other signals; the rest keeps its proportion."""
-    logit = by.bias + by.odds * (_logit(judgement.answerable) - _logit(by.threshold))
+    logit = by.bias + by.odds * (log_odds(judgement.answerable) - log_odds(by.threshold))
     logit += by.coverage * told.coverage + by.similarity * told.similarity
     corrected = 1 / (1 + math.exp(-logit))
     others = judgement.unanswerable + judgement.underspecified
@@ -120,6 +121,7 @@ def calibrate(judgement: Judgement, told: Signals, by: Calibration) -> Judgement
     return Judgement(corrected, (1 - corrected) * (1 - share), (1 - corrected) * share)
 
 
-def _logit(probability: float) -> float:
+def log_odds(probability: float) -> float:
+    """Natural log-odds of a probability, within those of one in a million."""
     within = min(max(probability, 1e-6), 1 - 1e-6)
     return math.log(within / (1 - within))

@@ -1,0 +1,69 @@
+"""What a retraining leaves to read: statements beside the adapter's weights, and a report under the home folder.
+
+An adapter's folder carries its recipe, a statement of its data (sources, licences, counts and digests; no text) and the
+gate's report. The report under `reports/` says the same, and shows rows on which the candidate failed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from flows.judging import Judged
+    from flows.retrain_plan import Plan
+    from flows.settings import Settings
+    from serving.registry.manifest import AdapterManifest
+    from tuning.snapshot import Snapshot
+
+__all__ = ["report_path", "write_report", "write_statements"]
+
+RECIPE, DATA, GATE = "recipe.yaml", "data_statement.json", "gate_report.json"
+
+
+def write_statements(run: Path, plan: Plan, snapshot: Snapshot, judged: Judged) -> Path:
+    """A folder with the adapter of `run` and its statements, ready to be registered."""
+    folder = run / "registering"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(run / "adapter", folder)
+    recipe = yaml.safe_dump(plan.recipe.model_dump(mode="json"), sort_keys=False)
+    (folder / RECIPE).write_text(recipe, "utf-8")
+    _write(folder / DATA, {"snapshot": snapshot.id, **snapshot.manifest.model_dump(mode="json")})
+    _write(folder / GATE, _gate(judged))
+    return folder
+
+
+def write_report(settings: Settings, manifest: AdapterManifest, judged: Judged) -> Path:
+    """The report of a registered adapter, as JSON, and as text beside it; where it lies."""
+    from tuning.content_leak import failures
+
+    path = report_path(settings, manifest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shown = {"adapter": manifest.name, **_gate(judged), "leak_failures": list(failures(judged.content_leak))}
+    _write(path, shown)
+    parts = [judged.verdict.as_text(), judged.candidate.as_text(), *(b.as_text() for b in judged.baselines.values())]
+    path.with_suffix(".txt").write_text("\n\n".join(parts) + "\n", "utf-8")
+    return path
+
+
+def report_path(settings: Settings, manifest: AdapterManifest) -> Path:
+    """Where the report of an adapter lies."""
+    return settings.reports_root / f"{manifest.behaviour}-{manifest.version}.json"
+
+
+def _gate(judged: Judged) -> dict[str, Any]:
+    return {
+        **judged.verdict.as_json(),
+        "calibration": dict(judged.calibration),
+        "scores": judged.candidate.as_json(),
+        "baselines": {name: baseline.as_json() for name, baseline in judged.baselines.items()},
+        "content_leak": judged.content_leak.as_json(),
+    }
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")

@@ -1,0 +1,198 @@
+"""One retraining of an adapter: the page to read for how form is kept.
+
+    retrained = retrain_adapter(load_settings(), RetrainRequest(Behaviour.REFUSAL, (Path("rows.jsonl"),)), at=now)
+
+    charter says yes -> snapshot -> train -> gate -> register -> promote
+
+Each step takes names and gives a name: the id of a snapshot, the folder of a run, the version of an adapter. A killed
+run is called again with the same arguments and goes on where it was. What the gate refuses is registered too, with its
+reasons, so that it can be looked at; it cannot be promoted.
+`flows.scheduled.retrain_adapter` runs the same steps as a Prefect flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.exit_codes import DONE, NOT_SO
+from flows.retrain_plan import Plan, RetrainRequest, freeze_plan, run_name
+from flows.wiring import make_home
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
+    from serving.registry.manifest import AdapterManifest
+
+__all__ = ["Retrained", "promote_passed", "register_candidate", "retrain_adapter", "take_snapshot", "train_candidate"]
+
+Say = Callable[[str], None]
+Progress = Callable[[str, int, int], None]
+
+CALIBRATION_SHARE = 0.05
+HELD_OUT_SHARE = 0.1
+"""Of all rows, where the recipe's bounds do not ask for less."""
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What came of it."""
+
+    manifest: AdapterManifest
+    snapshot_rows: dict[str, int]
+    report: Path
+    promoted: bool
+
+    @property
+    def code(self) -> int:
+        """The exit code: what the gate refused is not so."""
+        return DONE if self.manifest.verdict.passed else NOT_SO
+
+    def as_json(self) -> dict[str, Any]:
+        """The verdict with its reasons, and where everything lies."""
+        manifest = self.manifest
+        return {
+            "behaviour": str(manifest.behaviour),
+            "version": manifest.version,
+            "passed": manifest.verdict.passed,
+            "reasons": list(manifest.verdict.reasons),
+            "promoted": self.promoted,
+            "snapshot": manifest.snapshot_id,
+            "rows": self.snapshot_rows,
+            "calibration": manifest.calibration,
+            "metrics": {name: score.model_dump() for name, score in manifest.scores.items()},
+            "report": str(self.report),
+        }
+
+    def as_text(self) -> str:
+        """For people: the report of the gate, then what it means."""
+        name = self.manifest.name
+        promote = f"groundskeeper adapters promote {self.manifest.behaviour} {self.manifest.version}"
+        served = f"{name} is served now." if self.promoted else f"Serve it with: {promote}"
+        end = served if self.manifest.verdict.passed else f"{name} is registered but cannot be promoted."
+        return f"{self.report.with_suffix('.txt').read_text('utf-8')}\n{end}"
+
+
+def retrain_adapter(
+    settings: Settings,
+    request: RetrainRequest,
+    *,
+    at: datetime,
+    say: Say = lambda text: None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Retrained:
+    """From rows to a registered adapter with its verdict; served if `request.promote` and the gate says so.
+
+    Raises TrainingNotAdvised when the charter says no, and what reading rows, training and the registry raise.
+    """
+    make_home(settings)
+    plan = freeze_plan(settings, request, today=at.date())
+    snapshot = take_snapshot(settings, plan, say)
+    run = train_candidate(settings, plan, snapshot, say, progress)
+    version = register_candidate(settings, plan, snapshot, run, at=at, say=say, progress=progress)
+    promoted = promote_passed(settings, plan, version, at=at, say=say)
+    return _retrained(settings, plan, snapshot, version, promoted=promoted)
+
+
+def take_snapshot(settings: Settings, plan: Plan, say: Say) -> str:
+    """The id of the snapshot that holds the plan's rows, made or found."""
+    from serving.interface.fingerprint import fingerprint
+    from serving.registry.models import prepare_model
+    from serving.registry.tokenizer import open_template
+    from tuning.rows import ROWS, read_rows
+    from tuning.snapshot import make_snapshot
+
+    model = prepare_model(settings.base_model, settings.models, progress=say)
+    rows = [row for path in plan.data for row in read_rows(path, ROWS[plan.behaviour])]
+    snapshot = make_snapshot(
+        plan.behaviour,
+        rows,
+        root=settings.snapshots_root,
+        contract=fingerprint(plan.behaviour, open_template(model.path)),
+        seed=plan.seed,
+        synthetic_cap=plan.charter.rows.synthetic_cap,
+        rule=_rule(plan, len(rows)),
+    )
+    counts = ", ".join(f"{count} {split}" for split, count in snapshot.manifest.rows.items())
+    say(f"Snapshot {snapshot.id[:12]} of {len(rows)} rows: {counts}; removed: {_removed(snapshot.manifest.removed)}.")
+    return snapshot.id
+
+
+def train_candidate(settings: Settings, plan: Plan, snapshot_id: str, say: Say, progress: Progress) -> Path:
+    """The folder of the run, in which `adapter/` is a trained candidate. Raises TrainingNotAdvised for too few rows."""
+    from flows.training import base_of, train
+    from serving.registry.files import locked
+    from tuning.charter import advise, require_yes
+
+    snapshot = _open(settings, plan, snapshot_id)
+    rows = snapshot.rows("train")
+    require_yes(advise(plan.charter, today=plan.charter.review_date, rows=len(rows)))
+    base = base_of(settings, plan.behaviour, say)
+    name = run_name(plan, snapshot_id, [base.weights_digest, base.tokenizer_digest])
+    run: Path = settings.runs_root / plan.behaviour / name
+    with locked(run / ".lock"):
+        train(plan, rows, base, run, say=say, progress=progress)
+    return run
+
+
+def register_candidate(
+    settings: Settings, plan: Plan, snapshot_id: str, run: Path, *, at: datetime, say: Say, progress: Progress
+) -> str:
+    """The version under which the candidate is registered, with the gate's verdict in its manifest."""
+    from flows.judging import judge
+    from flows.reports import write_report, write_statements
+    from flows.wiring import open_bench
+
+    snapshot = _open(settings, plan, snapshot_id)
+    with open_bench(settings, say) as (bench, adapters):
+        judged = judge(bench, adapters, plan, snapshot, run / "adapter", progress=progress)
+        statements = write_statements(run, plan, snapshot, judged)
+        manifest = adapters.registry.store.register(statements, judged.draft(plan, adapters, snapshot_id, at))
+    write_report(settings, manifest, judged)
+    say(f"Registered {manifest.name}: {'passed' if manifest.verdict.passed else 'refused'} by the gate.")
+    return manifest.version
+
+
+def promote_passed(settings: Settings, plan: Plan, version: str, *, at: datetime, say: Say) -> bool:
+    """Serve the version if the plan asks for it and the gate passed it; whether it is served now."""
+    from flows.adapters import promote_adapter
+    from flows.production import open_registry
+
+    passed = open_registry(settings).store.show(plan.behaviour, version).verdict.passed
+    if plan.request.promote and passed:
+        promote_adapter(settings, plan.behaviour, version, say, at=at)
+    return plan.request.promote and passed
+
+
+def _retrained(settings: Settings, plan: Plan, snapshot_id: str, version: str, *, promoted: bool) -> Retrained:
+    from flows.production import open_registry
+    from flows.reports import report_path
+
+    manifest = open_registry(settings).store.show(plan.behaviour, version)
+    rows = {str(split): count for split, count in _open(settings, plan, snapshot_id).manifest.rows.items()}
+    return Retrained(manifest, rows, report_path(settings, manifest), promoted)
+
+
+def _open(settings: Settings, plan: Plan, snapshot_id: str) -> Any:
+    from tuning.snapshot import open_snapshot
+
+    return open_snapshot(settings.snapshots_root / plan.behaviour / snapshot_id)
+
+
+def _rule(plan: Plan, rows: int) -> Any:
+    from tuning.split import Share, SplitRule
+
+    def share(usual: float, bound: int) -> Share:
+        return Share(share=min(usual, bound / rows), rows=bound)
+
+    recipe = plan.recipe
+    return SplitRule(
+        calibration=share(CALIBRATION_SHARE, recipe.calibration_rows),
+        held_out=share(HELD_OUT_SHARE, recipe.held_out_rows),
+    )
+
+
+def _removed(removed: Any) -> str:
+    return ", ".join(f"{count} {why}" for why, count in removed.items() if count) or "none"
