@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serving.interface.refusal import Judgement
-from tests.tuning.made_rows import (
+from tests.tuning.gateway_rows import (
     answer_with,
     citation_row,
     context_of,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from serving.interface.behaviours import Behaviour
 from serving.interface.citation import CitedSentence
 from serving.interface.refusal import Judgement
-from tests.tuning.made_rows import answer_with, citation_row, context_of, gold_text, refusal_row, rewrite_row
+from tests.tuning.gateway_rows import answer_with, citation_row, context_of, gold_text, refusal_row, rewrite_row
 from tuning.content_leak import leak_citation, leak_query_rewrite, leak_refusal
 from tuning.gate import Verdict, decide
 from tuning.metrics.citation import evaluate_citation

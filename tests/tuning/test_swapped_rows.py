@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from serving.interface.context import ContextPassage
 from serving.interface.refusal import Answerability
 from serving.interface.turns import Turn
-from tests.tuning.made_rows import PLACES, citation_row, page, refusal_row, rerank_row, rewrite_row
+from tests.tuning.gateway_rows import PLACES, citation_row, page, refusal_row, rerank_row, rewrite_row
 from tuning.facts import words_of
 from tuning.rows import CitationRow, Origin, QueryRewriteRow, RefusalRow
 from tuning.swapped_rows import passages_of, swap_citation, swap_query_rewrite, swap_refusal, swap_rerank

@@ -6,7 +6,7 @@ import pytest
 
 from serving.interface.citation import CitedSentence
 from serving.interface.context import Context, ContextPassage, NumberedSentence, build_context
-from tests.tuning.made_rows import answer_with, citation_row, context_of, count, gold_text
+from tests.tuning.gateway_rows import answer_with, citation_row, context_of, count, gold_text
 from tuning.errors import NotJudged
 from tuning.metrics.citation import METRICS, evaluate_citation, judge_citation
 from tuning.rows import AnswerSentence, CitationRow, RowCitation
