@@ -20,7 +20,7 @@ import typer
 from flows.commands.adapters import adapters
 from flows.commands.evaluate import evaluate
 from flows.commands.options import Home, Json, Mode, TopK, readable
-from flows.commands.tuning import advise, convert
+from flows.commands.tuning import advise, convert, retrain
 from flows.console import command, show_error
 from flows.exit_codes import DONE, MENDABLE, NOT_SO
 
@@ -133,7 +133,7 @@ def doctor(json: Json = False, home: Home = None) -> None:
         console.show(diagnosis.as_json(), diagnosis.as_text(), code=DONE if diagnosis.healthy else NOT_SO)
 
 
-for _command in (advise, convert):
+for _command in (advise, retrain, convert):
     app.command()(_command)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(adapters, name="adapters")

@@ -16,6 +16,7 @@ _LIBRARIES = {
     "retrieval": "bs4 charset_normalizer docx llama_index markdown_it markdownify numpy pypdf qdrant_edge "
     "sentence_transformers snowballstemmer tokenizers",
     "serving": "gguf huggingface_hub peft safetensors torch transformers",
+    "tuning": "datasets trl",
     "flows": "httpx prefect",
 }
 EXTRAS: Mapping[str, str] = MappingProxyType(

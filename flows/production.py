@@ -37,6 +37,7 @@ __all__ = [
     "adopt",
     "fit_to",
     "open_registry",
+    "reranker_base",
     "serving_check",
     "untuned",
 ]

@@ -8,12 +8,17 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.options import Home, Json
+from flows.commands.options import BehaviourName, Home, Json
 from flows.console import command
 from flows.formats import Format
 from serving.interface.behaviours import Behaviour
 
-__all__ = ["advise", "convert"]
+__all__ = ["advise", "convert", "retrain"]
+
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, help="Seed of everything that is drawn. Default: the setting seed, 0.", show_default=False),
+]
 
 
 def advise(
@@ -35,6 +40,41 @@ def advise(
         console.show(advised.as_json(), advised.as_text(), code=advised.code)
 
 
+def retrain(
+    behaviour: BehaviourName,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Rows, JSON lines; may be given again. Default: the setting training_data.", show_default=False
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="Recipe, YAML. Default: the project's own.", show_default=False)
+    ] = None,
+    charter: Annotated[
+        Path | None, typer.Option(help="Charter, YAML. Default: the project's own.", show_default=False)
+    ] = None,
+    gate: Annotated[
+        Path | None, typer.Option(help="Thresholds of the gate, YAML. Default: the project's own.", show_default=False)
+    ] = None,
+    promote: Annotated[bool, typer.Option("--promote", help="Serve the adapter if the gate passes it.")] = False,
+    seed: Seed = None,
+    json: Json = False,
+    home: Home = None,
+) -> None:
+    """Train an adapter. Snapshot, training, gate, registration; what the gate refuses is told with its reasons."""
+    with command(json) as console:
+        from flows.retrain_adapter import retrain_adapter
+        from flows.retrain_plan import RetrainRequest
+        from flows.settings import load_settings
+
+        settings = load_settings(home=home, seed=seed)
+        request = RetrainRequest(behaviour, tuple(data or ()), charter, recipe, gate, promote, settings.seed)
+        at = datetime.now(UTC)
+        retrained = retrain_adapter(settings, request, at=at, say=console.note, progress=console.progress)
+        console.show(retrained.as_json(), retrained.as_text(), code=retrained.code)
+
+
 def convert(
     kind: Annotated[Format, typer.Argument(metavar="FORMAT", help="How the data set is published.")],
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Its files, as they are published.")],
@@ -43,9 +83,7 @@ def convert(
     passages: Annotated[
         int | None, typer.Option(min=1, help="Passages a row. Default: as the format suggests.", show_default=False)
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of what is drawn. Default: the setting seed, 0.", show_default=False)
-    ] = None,
+    seed: Seed = None,
     json: Json = False,
     home: Home = None,
 ) -> None:
