@@ -51,7 +51,7 @@ def words(text: str) -> list[str]:
 
 
 def answer_words(text: str) -> list[str]:
-    """Words without articles, after SQuAD's scorer (Rajpurkar et al., 2016), where punctuation joins what it parts here."""
+    """Words without articles, after SQuAD's scorer (Rajpurkar et al., 2016); here, punctuation parts words."""
     return [word for word in words(text) if word not in _ARTICLES]
 
 
