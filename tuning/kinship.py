@@ -18,7 +18,7 @@ from tuning.row_parts import TrainingRow, gold_passages
 from tuning.rows import RerankRow
 from tuning.shingles import fold, near_pairs
 
-__all__ = ["families", "said"]
+__all__ = ["families"]
 
 TELLING = 4
 """Words from which on questions and openings are a sign of kinship; `yes` and `hello there` are none."""
@@ -32,7 +32,7 @@ def families(rows: Sequence[TrainingRow]) -> list[list[int]]:
     return list(members.values())
 
 
-def said(row: TrainingRow) -> str:
+def _said(row: TrainingRow) -> str:
     """What was said up to and with the question."""
     turns = () if isinstance(row, RerankRow) else row.history
     return fold("\n".join([*(turn.content for turn in turns), row.question]))
@@ -68,7 +68,7 @@ def _keys(row: TrainingRow) -> Iterator[tuple[str, str]]:
 
 def _words(row: TrainingRow) -> Iterator[tuple[str, str]]:
     """What was said; and how it began, by which a conversation without an id is known."""
-    yield from (("said", text) for text in [said(row)] if _tells(text))
+    yield from (("said", text) for text in [_said(row)] if _tells(text))
     if not row.origin.conversation and not isinstance(row, RerankRow):
         opening = fold(row.history[0].content if row.history else row.question)
         yield from (("opening", text) for text in [opening] if _tells(text))

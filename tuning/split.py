@@ -24,7 +24,7 @@ from typing import Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tuning.kinship import families, said
+from tuning.kinship import families
 from tuning.row_parts import TrainingRow, passages_of
 from tuning.rows import dump_row
 from tuning.shingles import fold
@@ -132,16 +132,15 @@ def assign_documents(rows: Mapping[str, int], rule: SplitRule, *, seed: int) -> 
 
 
 def _family(rows: Sequence[TrainingRow], members: Sequence[int], rule: SplitRule, seed: int) -> _Family:
-    """A family is known by one of its documents, else of its conversations, else of its questions."""
+    """A family is known by one of its documents, else of its conversations, else by one of its rows."""
     origins = [rows[index].origin for index in members]
-    documents = {origin.document for origin in origins} - {""}
-    conversations = {origin.conversation for origin in origins} - {""}
-    names = documents or conversations or {said(rows[index]) for index in members}
-    assigned = sorted((_order(seed, name), rule.assigned[name]) for name in documents if name in rule.assigned)
+    documents = {_order(seed, origin.document): origin.document for origin in origins if origin.document}
+    conversations = {_order(seed, o.source, o.conversation) for o in origins if o.conversation}
+    assigned = [documents[order] for order in sorted(documents) if documents[order] in rule.assigned]
     return _Family(
-        order=min(_order(seed, name) for name in names),
+        order=min(documents or conversations or {_order(seed, "", "", dump_row(rows[index])) for index in members}),
         size=len(members),
-        assigned=assigned[0][1] if assigned else None,
+        assigned=rule.assigned[assigned[0]] if assigned else None,
         members=tuple(members),
     )
 
@@ -190,5 +189,5 @@ def _showing(rows: Sequence[TrainingRow], trained: Sequence[TrainingRow]) -> int
     return sum(any(fold(passage.text) in seen for passage in passages_of(row)) for row in rows)
 
 
-def _order(seed: int, name: str) -> str:
-    return hashlib.sha256(f"{seed}\n{name}".encode("utf-8", "surrogatepass")).hexdigest()
+def _order(seed: int, *name: str) -> str:
+    return hashlib.sha256("\n".join([str(seed), *name]).encode("utf-8", "surrogatepass")).hexdigest()
