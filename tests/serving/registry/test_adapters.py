@@ -432,3 +432,10 @@ def test_an_adapter_moves_to_another_machine_with_its_manifest(
     (folder / "recipe.yaml").write_bytes(b"x")
     with pytest.raises(AdapterDamaged, match=r"The adapter it is damaged: recipe\.yaml"):
         elsewhere.adopt(folder, "it")
+
+
+def test_a_copy_that_went_wrong_is_noticed_and_removed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(adapter_folder, "copy_synced", lambda source, target: target.write_bytes(b"x"))
+    with pytest.raises(AdapterDamaged, match=r"The adapter it is damaged: manifest\.json"):
+        AdapterStore(tmp_path / "elsewhere").adopt(folder, "it")
+    assert {path.name for path in (tmp_path / "elsewhere").iterdir()} == {".lock"}
