@@ -9,34 +9,23 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serving.interface.errors import GroundskeeperError
+from flows.checks import Check, checked
 
 if TYPE_CHECKING:
     from flows.settings import Settings
 
-__all__ = ["Check", "Diagnosis", "examine"]
+__all__ = ["Diagnosis", "examine"]
 
 LOCK = Path(__file__).resolve().parents[1] / "infra" / "lock"
 _PYTHON = (3, 11)
 _ROOM_GB = 2.0
 """Free space below which a refresh or the preparation of a model may fail, in 10^9 bytes."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing looked at."""
-
-    name: str
-    ok: bool
-    found: str
-    mend: str = ""
-    """What to do about it; empty when nothing need be done."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +60,29 @@ class Diagnosis:
 
 def examine(settings: Settings) -> Diagnosis:
     """Looks at everything that a refresh and an answer need."""
-    models = (_model("base model", settings.base_model, settings), _model("embedder", settings.embedder, settings))
-    usable = models[1].ok and _is_prepared(settings.embedder, settings.models)
-    index = _index(settings) if usable else Check("index", True, "not looked at: there is no embedder to read it with")
-    checks = (_python(), _packages(), *_folders(settings), *models, index)
+    from flows.doctor_adapters import examine_adapters
+
+    roles = _roles(settings)
+    models = {role: _model(role, reference, settings) for role, reference in roles.items()}
+    ready = {role: models[role].ok and _is_prepared(roles[role], settings.models) for role in roles}
+    unread = Check("index", True, "not looked at: there is no embedder to read it with")
+    index = _index(settings) if ready["embedder"] else unread
+    adapters = examine_adapters(settings, models=all(ready.values()))
+    checks = (_python(), _packages(), *_folders(settings), *models.values(), index, *adapters)
     return Diagnosis(checks, settings.model_dump(mode="json"))
+
+
+def _roles(settings: Settings) -> dict[str, str]:
+    """The models that are needed: role -> reference."""
+    from flows.production import open_registry, reranks
+    from serving.registry.errors import RegistryError
+
+    roles = {"base model": settings.base_model, "embedder": settings.embedder}
+    try:
+        needed = reranks(settings, open_registry(settings))
+    except RegistryError:
+        needed = False  # the checks of the adapters tell what is wrong
+    return roles | ({"reranker's base": settings.reranker_base} if needed else {})
 
 
 def _python() -> Check:
@@ -141,7 +148,7 @@ def _model(name: str, reference: str, settings: Settings) -> Check:
         found = f"{model.revision}, weights {model.weights_digest[:12]}, licence {model.licence}"
         return Check(name, True, found)
 
-    return _checked(name, look)
+    return checked(name, look)
 
 
 def _is_prepared(reference: str, models: Path) -> bool:
@@ -166,18 +173,6 @@ def _index(settings: Settings) -> Check:
         return Check("index", True, f"generation {held.number}, {held.documents} documents, {held.passages} passages")
 
     try:
-        return _checked("index", look)
+        return checked("index", look)
     except IndexMissing as missing:
         return Check("index", True, "nothing indexed yet", missing.remedy)
-
-
-def _checked(name: str, look: Callable[[], Check]) -> Check:
-    """What `look` found; what it cannot use is a finding, what is merely absent is its caller's business."""
-    from retrieval.errors import IndexMissing
-
-    try:
-        return look()
-    except IndexMissing:
-        raise
-    except GroundskeeperError as error:
-        return Check(name, False, str(error), error.remedy)

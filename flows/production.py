@@ -38,6 +38,7 @@ __all__ = [
     "fit_to",
     "open_registry",
     "reranker_base",
+    "reranks",
     "serving_check",
     "untuned",
 ]
@@ -126,7 +127,7 @@ def open_registry(settings: Settings) -> Registry:
 def adapters_of(settings: Settings, engine: Engine, model: ModelFolder, say: Say) -> Adapters:
     """The registry beside an engine that runs `model`; the reranker's base is prepared where one is used."""
     registry = open_registry(settings)
-    encoder = reranker_base(settings, say) if _reranks(settings, registry) else None
+    encoder = reranker_base(settings, say) if reranks(settings, registry) else None
     return Adapters(registry, fit_to(engine.template, model, encoder), engine)
 
 
@@ -187,6 +188,7 @@ def adopt(settings: Settings, adapters: Adapters, say: Say, *, at: datetime) -> 
             say(f"Took the starter {starter.behaviour}@{starter.version} into service.")
 
 
-def _reranks(settings: Settings, registry: Registry) -> bool:
+def reranks(settings: Settings, registry: Registry) -> bool:
+    """Whether a reranking adapter is served, or a starter may come to be."""
     starter: Path = settings.starter_root / Behaviour.RERANK
     return starter.is_dir() or registry.value(Behaviour.RERANK) != untuned(Behaviour.RERANK)
