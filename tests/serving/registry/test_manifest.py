@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
@@ -111,6 +111,15 @@ def test_what_is_only_told_about_an_adapter_leaves_the_version_alone(changes: di
 def test_a_draft_that_says_too_little_or_too_much_is_refused(changes: dict[str, Any], message: str):
     with pytest.raises(ValidationError, match=message):
         draft(**changes)
+
+
+@pytest.mark.parametrize("offset", [timedelta(hours=5, minutes=30), timedelta(minutes=-16, seconds=-8)], ids=str)
+def test_a_moment_is_kept_in_utc_whatever_the_zone(offset: timedelta):
+    there = NOON.astimezone(timezone(offset))
+    manifest = registered(draft(created=there), FILES)
+    assert manifest.created == NOON
+    assert manifest.created.utcoffset() == timedelta(0)
+    assert AdapterManifest.model_validate_json(manifest.model_dump_json()) == manifest
 
 
 def test_only_refusal_needs_a_threshold():
