@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from serving.interface.behaviours import Behaviour
+from serving.interface.context import ContextPassage
 from tests.tuning import made_rows
 from tuning.errors import RowsInvalid
 from tuning.rows import (
     ROWS,
     CitationRow,
+    Origin,
     QueryRewriteRow,
     RefusalRow,
     RerankRow,
@@ -66,8 +69,28 @@ DESIGNED: dict[Behaviour, dict[str, Any]] = {
 }
 
 
+DOCUMENTED = Path(__file__).resolve().parents[2] / "docs" / "rows.md"
+
+
 @pytest.mark.parametrize("behaviour", Behaviour, ids=str)
-def test_the_row_of_every_behaviour_is_as_the_documentation_shows_it(tmp_path: Path, behaviour: Behaviour):
+def test_the_documentation_shows_a_row_of_every_behaviour(behaviour: Behaviour):
+    section = DOCUMENTED.read_text("utf-8").split(f"\n## Rows of {behaviour}\n")[1].split("\n## ")[0]
+    (block,) = re.findall(r"^```json\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    row = ROWS[behaviour].model_validate_json(block)
+    if isinstance(row, CitationRow):
+        (cited,) = row.answer[0].citations
+        assert row.passages[0].text[cited.start : cited.end] == row.answer[0].text
+
+
+@pytest.mark.parametrize(("heading", "kind"), [("a passage", ContextPassage), ("an origin", Origin)])
+def test_the_documentation_lists_every_field(heading: str, kind: type[BaseModel]):
+    section = DOCUMENTED.read_text("utf-8").split(f"\n## Fields of {heading}\n")[1]
+    fields = re.findall(r"^\| `(\w+)` \|", section.split("\n## ")[0], re.MULTILINE)
+    assert fields == list(kind.model_fields)
+
+
+@pytest.mark.parametrize("behaviour", Behaviour, ids=str)
+def test_the_row_of_every_behaviour_is_as_short_as_it_was_written(tmp_path: Path, behaviour: Behaviour):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(DESIGNED[behaviour]) + "\n")
     (row,) = read_rows(path, ROWS[behaviour])

@@ -3,8 +3,9 @@
     asked = read_rewrites(map(json.loads, lines))      # or read_canard(...), read_cast(...)
     query_rewrite_rows(asked).rows
 
-`read_rewrites` takes one record a turn: `{"source", "conv", "history": {"topic": [...], "turns": [{"role", "text"}]},
-"question", "rewrite"}`. `read_canard` takes CANARD's files and `read_cast` those of CAsT 2020 and later, as published.
+`read_rewrites` takes one record a turn: `source`, `conv`, `history` with `topic` (texts) and `turns` (the `text` and
+whether a user or an agent said it), `question` and `rewrite`. `read_canard` takes CANARD's files and `read_cast` those
+of CAsT 2020 and later, as published.
 
 CANARD's people saw the topic (article and section of Wikipedia) that serving never sees, so some of their rewrites
 name what the conversation does not. Those rows are in the slice `needs_topic`; `Topic` says what becomes of them.
