@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from flows.rerankers import Rerankers
 from serving.interface.behaviours import GENERATIVE, Behaviour, UntunedMode
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Adapters:
     registry: Registry
     fit: Fit
     engine: Engine
+    rerankers: Rerankers
 
     def load(self, behaviour: Behaviour, value: str) -> Running:
         """Make a version callable, or name the un-tuned mode. Raises what `AdapterStore.open` and engines raise."""
@@ -89,24 +91,27 @@ class Adapters:
         if value in untuned_modes(behaviour):
             return Running(value)
         opened = self.fit.open(self.registry.store, behaviour, value)
-        if behaviour in GENERATIVE:
-            self.engine.load_adapter(opened.manifest.name, opened.folder)
-        return Running(value, opened.manifest.calibration)
+        return self._loaded(behaviour, opened.folder, Running(value, opened.manifest.calibration))
 
-    def try_out(self, behaviour: Behaviour, folder: Path) -> Running:
+    def try_out(self, behaviour: Behaviour, folder: Path, calibration: Mapping[str, float] | None = None) -> Running:
         """Make an adapter callable that is not registered yet, under a name that its weights decide."""
         from serving.assistant.running import Running
         from serving.registry.digests import file_digest
         from serving.registry.manifest import WEIGHTS
 
-        running = Running(f"candidate-{file_digest(folder / WEIGHTS)[:12]}")
-        if behaviour in GENERATIVE:
-            self.engine.load_adapter(f"{behaviour}@{running.mode}", folder)
-        return running
+        name = f"candidate-{file_digest(folder / WEIGHTS)[:12]}"
+        return self._loaded(behaviour, folder, Running(name, calibration or {}))
 
     def production(self) -> dict[Behaviour, Running]:
         """Everything that production serves, loaded."""
         return {behaviour: self.load(behaviour, self.registry.value(behaviour)) for behaviour in Behaviour}
+
+    def _loaded(self, behaviour: Behaviour, folder: Path, running: Running) -> Running:
+        if behaviour is Behaviour.RERANK:
+            self.rerankers.load(running, folder)
+        else:
+            self.engine.load_adapter(f"{behaviour}@{running.mode}", folder)
+        return running
 
 
 def untuned(behaviour: Behaviour) -> str:
@@ -128,7 +133,8 @@ def adapters_of(settings: Settings, engine: Engine, model: ModelFolder, say: Say
     """The registry beside an engine that runs `model`; the reranker's base is prepared where one is used."""
     registry = open_registry(settings)
     encoder = reranker_base(settings, say) if reranks(settings, registry) else None
-    return Adapters(registry, fit_to(engine.template, model, encoder), engine)
+    rerankers = Rerankers(encoder.path if encoder else None, settings.threads)
+    return Adapters(registry, fit_to(engine.template, model, encoder), engine, rerankers)
 
 
 def fit_to(template: ChatTemplate, model: ModelFolder, encoder: ModelFolder | None) -> Fit:

@@ -1,6 +1,6 @@
 """From an open engine to what is measured: each system runs the step that answers a user's question, on a row.
 
-    bench = make_bench(engine, encoder)
+    bench = make_bench(engine, encoder, rerankers)
     evaluate_refusal(rows, refusal_system(bench, Running("few_shot")), threshold=SERVED_THRESHOLD, seed=0)
 
 A `Running` names what a system is made of: `few_shot` or `prompt`, or the version of an adapter that the engine holds
@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from serving.interface.behaviours import Behaviour, UntunedMode
+from serving.interface.context import ContextPassage
 
 if TYPE_CHECKING:
+    from flows.rerankers import Rerankers
     from retrieval.documents import Passage
     from retrieval.encoding import DenseEncoder
     from serving.assistant.engine import Engine
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
     from serving.assistant.pipeline import Assistant
     from serving.assistant.prompting import Prompter
     from serving.assistant.refusal import Signals
+    from serving.assistant.reranker import Reranker
     from serving.assistant.running import Running
-    from serving.interface.context import ContextPassage
     from serving.interface.refusal import Judgement
     from tuning.rows import AssistantRow, CitationRow, QueryRewriteRow, RefusalRow, RerankRow
     from tuning.systems import AssistantSystem, CitationSystem, RefusalSystem, Reply, RerankSystem, RewriteSystem
@@ -59,14 +61,15 @@ class Bench:
     prompter: Prompter
     likeness: Likeness
     encoder: DenseEncoder
+    rerankers: Rerankers
 
 
-def make_bench(engine: Engine, encoder: DenseEncoder) -> Bench:
-    """A bench over an open engine."""
+def make_bench(engine: Engine, encoder: DenseEncoder, rerankers: Rerankers) -> Bench:
+    """A bench over an open engine and the rerankers beside it."""
     from serving.assistant.library import EncodedLikeness
     from serving.assistant.prompting import Prompter
 
-    return Bench(engine, Prompter(engine), EncodedLikeness(encoder), encoder)
+    return Bench(engine, Prompter(engine), EncodedLikeness(encoder), encoder, rerankers)
 
 
 def rewrite_system(bench: Bench, running: Running, *, seed: int = 0) -> RewriteSystem:
@@ -122,13 +125,20 @@ def citation_system(bench: Bench, running: Running) -> CitationSystem:
 
 
 def rerank_system(bench: Bench, running: Running) -> RerankSystem:
-    """The order in which a row's passages would be shown: that of hybrid search, which a reranker may change."""
+    """The order in which a row's passages would be shown: that of hybrid search, which a reranker may change.
+
+    Raises `CalibrationMissing` for a reranker without `weight`.
+    """
     from retrieval.in_memory import score_passages
 
-    def score(row: RerankRow) -> Sequence[float]:
+    def search(row: RerankRow) -> list[float]:
         return score_passages(bench.encoder, row.question, [_as_indexed(passage) for passage in row.passages])
 
-    return score
+    reranker = bench.rerankers.of(running)
+    if reranker is None:
+        return search
+    (weight,) = running.calibrated("weight")
+    return lambda row: _reranked(row, search(row), reranker, weight)
 
 
 def assistant_system(assistant: Assistant, *, seed: int = 0) -> AssistantSystem:
@@ -174,6 +184,18 @@ def signals_of(bench: Bench, row: RefusalRow) -> Signals:
     texts = [_as_indexed(passage).embedded_text for passage in row.passages]
     shelf = Shelf(generation=0, hits=(), cosines=tuple(bench.likeness.similarity(row.question, texts)))
     return signals(Query(row.question, ((row.question, 1.0),)), Found(shelf, row.passages), bench.likeness)
+
+
+def _reranked(row: RerankRow, found: Sequence[float], reranker: Reranker, weight: float) -> list[float]:
+    """Places, highest for the first, of the row's passages after search and reranker."""
+    from serving.assistant.reranker import rerank
+
+    passages = [ContextPassage(**passage.model_dump(exclude={"relevance"})) for passage in row.passages]
+    order = sorted(range(len(passages)), key=lambda place: (-found[place], passages[place].id))
+    shown = [passages[place] for place in order]
+    best = rerank([passage.id for passage in shown], reranker.score(row.question, shown), weight)
+    places = {order[index]: float(len(best) - rank) for rank, index in enumerate(best)}
+    return [places[place] for place in range(len(passages))]
 
 
 def _as_indexed(passage: ContextPassage) -> Passage:

@@ -124,7 +124,7 @@ def open_bench(settings: Settings, say: Say) -> Iterator[tuple[Bench, Adapters]]
 
     encoder = open_embedding(settings, say).encoder
     with open_adapters(settings, say) as adapters:
-        yield make_bench(adapters.engine, encoder), adapters
+        yield make_bench(adapters.engine, encoder, adapters.rerankers), adapters
 
 
 @dataclass(frozen=True)
