@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from serving.interface.turns import Turn
 from tuning.converters.converted import Converted, Foreign, LeftOut, collect, draw, read_as
-from tuning.converters.squad import Article, Question
+from tuning.converters.squad_format import Article, Question
 from tuning.rows import Origin, QueryRewriteRow
 
 __all__ = ["ORIGIN", "Pair", "query_rewrite_rows", "read_disfl_qa"]

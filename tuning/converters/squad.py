@@ -5,8 +5,7 @@
     refusal_rows(articles, passages=5).rows            # the paragraph somewhere among five of its article
     citation_rows(articles, passages=5).rows           # every question of five paragraphs over the same five
 
-Format: `{"data": [{"title", "paragraphs": [{"context", "qas": [{"id", "question", "answers": [{"text",
-"answer_start"}], "is_impossible"}]}]}]}`. A paragraph's id is its article's title, `#` and its number there.
+The format is in `squad_format`.
 """
 
 from __future__ import annotations
@@ -15,29 +14,32 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from serving.interface.context import Context, ContextPassage
 from serving.interface.refusal import Answerability
 from tuning.converters.converted import (
     Converted,
-    Foreign,
     LeftOut,
     Part,
     collect,
     draw,
     one_part,
     quoted,
-    read_as,
     sentences_of,
+)
+from tuning.converters.squad_format import (
+    Article,
+    Place,
+    Question,
+    paragraphs_of,
+    passages_by_article,
+    read_squad,
 )
 from tuning.rows import CitationRow, Origin, RankedPassage, RefusalRow, RerankRow
 
 __all__ = [
     "ORIGIN",
-    "Answer",
     "Article",
-    "Paragraph",
     "Question",
     "citation_rows",
     "read_squad",
@@ -53,57 +55,8 @@ _NO_ANSWER = LeftOut("unanswerable")
 _NO_SENTENCE = LeftOut("the answer stands in no citable sentence, or not surely in one")
 
 
-class Answer(Foreign):
-    """A span of the paragraph, as one annotator marked it."""
-
-    text: str
-    answer_start: int
-    """Code points into the paragraph."""
-
-
-class Question(Foreign):
-    """A question about one paragraph; without answers it is unanswerable."""
-
-    id: str
-    question: str
-    answers: tuple[Answer, ...] = ()
-    is_impossible: bool = False
-
-
-class Paragraph(Foreign):
-    """A paragraph and its questions."""
-
-    context: str
-    qas: tuple[Question, ...]
-
-
-class Article(Foreign):
-    """A Wikipedia article; underscores in its title stand for spaces."""
-
-    title: str
-    paragraphs: tuple[Paragraph, ...]
-
-
-class _File(Foreign):
-    data: tuple[Article, ...]
-
-
 _Find = Callable[[ContextPassage, Question, Context], tuple[int, ...]]
 """From a passage and a question about it to the numbers of the sentences that answer."""
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A paragraph as a passage, and what is asked about it."""
-
-    article: str
-    passage: ContextPassage
-    questions: tuple[Question, ...]
-
-
-def read_squad(parsed: object) -> tuple[Article, ...]:
-    """The articles of a parsed SQuAD file. Raises DataInvalid for another format."""
-    return read_as(_File, parsed, "a SQuAD file").data
 
 
 def refusal_rows(
@@ -120,7 +73,7 @@ def refusal_rows(
     For `foreign_share` of the questions, drawn at random, one more row asks the same of paragraphs of another article,
     which do not answer it (slice `foreign`, synthetic).
     """
-    places = _places(articles)
+    places = paragraphs_of(articles)
     return collect(_refusals(places, passages, foreign_share, seed, part, origin))
 
 
@@ -141,15 +94,15 @@ def citation_rows(
     questions of which the words do not tell the sentence are left out.
     """
     find = _marked if offsets else _only_sentence
-    return collect(_citations(_places(articles), passages, find, seed, part, origin))
+    return collect(_citations(paragraphs_of(articles), passages, find, seed, part, origin))
 
 
 def rerank_rows(
     articles: Sequence[Article], *, passages: int = 10, seed: int = 0, origin: Origin = ORIGIN
 ) -> Converted[RerankRow]:
     """Each answerable question with its paragraph (relevance 1) among others of its article (relevance 0)."""
-    places = _places(articles)
-    neighbours = _by_article(places)
+    places = paragraphs_of(articles)
+    neighbours = passages_by_article(places)
     return collect(
         _ranking(place, question, neighbours[place.article], passages, seed, origin)
         for place in places
@@ -157,33 +110,10 @@ def rerank_rows(
     )
 
 
-def _places(articles: Sequence[Article]) -> list[_Place]:
-    """Every paragraph; of articles that occur twice, as in joined files, the paragraphs are counted on."""
-    counts: defaultdict[str, int] = defaultdict(int)
-    places = []
-    for article in articles:
-        for paragraph in article.paragraphs:
-            passage = ContextPassage(
-                id=f"{article.title}#{counts[article.title]}",
-                text=paragraph.context,
-                title=article.title.replace("_", " "),
-            )
-            places.append(_Place(article.title, passage, paragraph.qas))
-            counts[article.title] += 1
-    return places
-
-
-def _by_article(places: Sequence[_Place]) -> dict[str, list[ContextPassage]]:
-    found: defaultdict[str, list[ContextPassage]] = defaultdict(list)
-    for place in places:
-        found[place.article].append(place.passage)
-    return found
-
-
 def _refusals(
-    places: Sequence[_Place], passages: int, foreign_share: float, seed: int, part: Part, origin: Origin
+    places: Sequence[Place], passages: int, foreign_share: float, seed: int, part: Part, origin: Origin
 ) -> Iterator[RefusalRow | LeftOut]:
-    articles = _by_article(places)
+    articles = passages_by_article(places)
     roomy: defaultdict[object, list[str]] = defaultdict(list)
     for article, found in articles.items():
         if len(found) >= passages:
@@ -199,24 +129,21 @@ def _refusals(
 
 
 def _refusal(
-    place: _Place, question: Question, article: Sequence[ContextPassage], passages: int, seed: int, origin: Origin
+    place: Place, question: Question, article: Sequence[ContextPassage], passages: int, seed: int, origin: Origin
 ) -> RefusalRow | LeftOut:
     shown = _among(place.passage, article, passages, draw(seed, "among", question.id))
     if shown is None:
         return _FEW_PARAGRAPHS
-    answers = not question.is_impossible and bool(question.answers)
     return RefusalRow(
         question=question.question,
         passages=tuple(shown),
-        label=Answerability.ANSWERABLE if answers else Answerability.UNANSWERABLE,
-        answering=place.passage.id if answers else None,
+        label=Answerability.ANSWERABLE if question.answerable else Answerability.UNANSWERABLE,
+        answering=place.passage.id if question.answerable else None,
         origin=_origin(origin, place, "single" if passages == 1 else f"among_{passages}"),
     )
 
 
-def _foreign(
-    place: _Place, question: Question, shown: Sequence[ContextPassage], origin: Origin
-) -> RefusalRow | LeftOut:
+def _foreign(place: Place, question: Question, shown: Sequence[ContextPassage], origin: Origin) -> RefusalRow | LeftOut:
     if not shown:
         return _FEW_OTHERS
     return RefusalRow(
@@ -228,9 +155,9 @@ def _foreign(
 
 
 def _citations(
-    places: Sequence[_Place], passages: int, find: _Find, seed: int, part: Part, origin: Origin
+    places: Sequence[Place], passages: int, find: _Find, seed: int, part: Part, origin: Origin
 ) -> Iterator[CitationRow | LeftOut]:
-    parts: defaultdict[object, list[_Place]] = defaultdict(list)
+    parts: defaultdict[object, list[Place]] = defaultdict(list)
     for place in places:
         parts[part(place.article)].append(place)
     for members in parts.values():
@@ -243,7 +170,7 @@ def _citations(
 
 
 def _group_citations(
-    mixed: Sequence[_Place], first: int, passages: int, find: _Find, seed: int, origin: Origin
+    mixed: Sequence[Place], first: int, passages: int, find: _Find, seed: int, origin: Origin
 ) -> Iterator[CitationRow | LeftOut]:
     """Rows of one group; the last of a part is filled up with the first one's passages, but not their questions."""
     group = list(mixed[first : first + passages])
@@ -257,9 +184,9 @@ def _group_citations(
 
 
 def _citation(
-    place: _Place, question: Question, find: _Find, context: Context, shown: Sequence[ContextPassage], origin: Origin
+    place: Place, question: Question, find: _Find, context: Context, shown: Sequence[ContextPassage], origin: Origin
 ) -> CitationRow | LeftOut:
-    if question.is_impossible or not question.answers:
+    if not question.answerable:
         return _NO_ANSWER
     numbers = find(place.passage, question, context)
     if not numbers:
@@ -290,9 +217,9 @@ def _only_sentence(passage: ContextPassage, question: Question, context: Context
 
 
 def _ranking(
-    place: _Place, question: Question, article: Sequence[ContextPassage], passages: int, seed: int, origin: Origin
+    place: Place, question: Question, article: Sequence[ContextPassage], passages: int, seed: int, origin: Origin
 ) -> RerankRow | LeftOut:
-    if question.is_impossible or not question.answers:
+    if not question.answerable:
         return _NO_ANSWER
     shown = _among(place.passage, article, passages, draw(seed, "rank", question.id))
     if shown is None:
@@ -317,5 +244,5 @@ def _among(
     return shown
 
 
-def _origin(origin: Origin, place: _Place, named: str) -> Origin:
+def _origin(origin: Origin, place: Place, named: str) -> Origin:
     return origin.model_copy(update={"document": place.article, "slice": named})

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from serving.interface.refusal import Answerability
 from tuning.converters.doc2dial import (
-    WORDS,
     AskedTurn,
     Page,
     asked_rows,
@@ -22,6 +21,7 @@ from tuning.converters.doc2dial import (
     split_documents,
     switched_rows,
 )
+from tuning.converters.doc2dial_format import WORDS
 from tuning.errors import DataInvalid
 
 FERRY = (
