@@ -20,7 +20,15 @@ from tests.flows.calls import Command
 from tests.retrieval.readable import ReadableEncoder
 
 Call = Callable[..., Command]
-COMMANDS = (["demo"], ["refresh"], ["search"], ["ask"], ["evaluate"], ["evaluate", "retrieval"], ["doctor"], [])
+COMMANDS = [
+    typed.split()
+    for typed in (
+        "", "demo", "refresh", "search", "ask", "doctor", "advise", "retrain", "convert", "evaluate",
+        "evaluate retrieval", "evaluate assistant", "evaluate query_rewrite", "evaluate refusal", "evaluate citation",
+        "evaluate rerank", "adapters", "adapters list", "adapters show", "adapters promote", "adapters rollback",
+        "adapters verify",
+    )
+]  # fmt: skip
 
 
 # Help
@@ -31,6 +39,12 @@ def test_help_explains_the_command_and_succeeds(call: Call, command: list[str]):
     shown = call(*command, "--help")
     assert shown.code == 0
     assert "Usage: groundskeeper " + " ".join(command) in shown.out
+
+
+def test_the_help_of_evaluate_lists_all_six(call: Call):
+    shown = call("evaluate", "--help").out
+    measured = {"query_rewrite", "refusal", "citation", "rerank", "retrieval", "assistant"}
+    assert measured <= set(shown.split())
 
 
 def test_help_loads_no_heavy_library_so_that_it_answers_at_once():
@@ -232,6 +246,9 @@ REFUSED = {
     "a question before any refresh": (["ask", "How?"], "index_missing"),
     "a bound overstepped": (["search", "plan", "--top-k", "0"], "settings_invalid"),
     "no rows": (["evaluate", "retrieval", "--data", "none.jsonl"], "rows_invalid"),
+    "no rows to train on": (["retrain", "refusal"], "rows_unnamed"),
+    "no charter": (["advise", "none.yaml"], "charter_invalid"),
+    "rows of an assistant that are not there": (["evaluate", "assistant", "--data", "none.jsonl"], "rows_invalid"),
     "no history": (["ask", "How?", "--history", "none.json"], "history_invalid"),
     "an unknown option": (["search", "plan", "--topk", "3"], "usage"),
     "a missing argument": (["search"], "usage"),

@@ -1,0 +1,165 @@
+"""`convert`: files as they are published become rows that `evaluate` and `retrain` take; all else is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.interface.behaviours import Behaviour
+from tests.flows.calls import Command
+from tests.retrieval.readable import ReadableEncoder
+from tuning.rows import ROWS, RerankRow, read_rows
+
+Call = Callable[..., Command]
+
+ROOF = "The roof is green. It was laid in 1931 by the masons of the town."
+CELLAR = "The cellar holds barrels. It is dry all year."
+
+
+def paragraph(text: str, *asked: tuple[str, str, str]) -> dict[str, Any]:
+    questions = [
+        {
+            "id": name,
+            "question": question,
+            "answers": [{"text": answer, "answer_start": text.index(answer)}] if answer else [],
+            "is_impossible": not answer,
+        }
+        for name, question, answer in asked
+    ]
+    return {"context": text, "qas": questions}
+
+
+SQUAD = {
+    "data": [
+        {
+            "title": "Town_hall",
+            "paragraphs": [
+                paragraph(
+                    ROOF,
+                    ("q1", "When was the roof laid?", "1931"),
+                    ("q2", "Who paid for it?", ""),
+                    ("q4", "Who laid it?", "the masons of the town"),
+                ),
+                paragraph(CELLAR, ("q3", "What does the cellar hold?", "barrels")),
+            ],
+        }
+    ]
+}
+CANARD = [
+    {
+        "History": ["Town hall", "History", "When was the roof laid?", "In 1931."],
+        "QuAC_dialog_id": "d1",
+        "Question": "By whom?",
+        "Rewrite": "By whom was the roof laid?",
+        "Question_no": 2,
+    }
+]
+CAST = [
+    {
+        "number": 1,
+        "turn": [
+            {"raw_utterance": "When was the roof laid?", "manual_rewritten_utterance": "When was the roof laid?"},
+            {"raw_utterance": "By whom?", "manual_rewritten_utterance": "By whom was the roof laid?"},
+        ],
+    }
+]
+REWRITE = {
+    "source": "cast",
+    "conv": "c1",
+    "history": {"topic": [], "turns": [{"role": "user", "text": "When was the roof laid?"}]},
+    "question": "By whom?",
+    "rewrite": "By whom was the roof laid?",
+}
+DISFL_QA = {"q1": {"original": "When was the roof laid?", "disfluent": "When was the cellar no the roof laid?"}}
+PAGE = {"doc_id": "Garden#1", "text": "Watering\nPlants are watered at noon.\n\nPruning\nTrees are pruned in March.\n"}
+TURN = {
+    "id": "t1_2",
+    "doc_id": "Garden#1",
+    "history": ["user:Hello", "agent:Hello"],
+    "query": "user:When are plants watered?",
+    "answer": "Plants are watered at noon.",
+    "answer_start": PAGE["text"].index("Plants"),
+}
+
+
+@pytest.fixture(autouse=True)
+def published(working_folder: Path) -> None:
+    """One small file of each format, written for this test."""
+    for name, parsed in {"squad": SQUAD, "canard": CANARD, "cast": CAST, "disfl_qa": DISFL_QA}.items():
+        Path(f"{name}.json").write_text(json.dumps(parsed), "utf-8")
+    for name, record in {"rewrites": REWRITE, "pages": PAGE, "turns": TURN}.items():
+        Path(f"{name}.jsonl").write_text(json.dumps(record) + "\n", "utf-8")
+
+
+WAYS = {
+    "squad to refusal": (["squad", "squad.json"], "refusal", 4),
+    "squad to citation": (["squad", "squad.json"], "citation", 3),
+    "squad among two": (["squad", "squad.json", "--passages", "2"], "refusal", 4),
+    "squad to rerank": (["squad", "squad.json", "--passages", "2"], "rerank", 3),
+    "two files": (["squad", "squad.json", "squad.json"], "refusal", 8),
+    "canard": (["canard", "canard.json"], "query_rewrite", 1),
+    "cast": (["cast", "cast.json"], "query_rewrite", 1),
+    "rewrites": (["rewrites", "rewrites.jsonl"], "query_rewrite", 1),
+    "disfl_qa": (["disfl_qa", "disfl_qa.json", "squad.json"], "query_rewrite", 1),
+    "doc2dial to citation": (["doc2dial", "pages.jsonl", "turns.jsonl"], "citation", 1),
+    "doc2dial to refusal": (["doc2dial", "pages.jsonl", "turns.jsonl"], "refusal", 2),
+}
+
+
+@pytest.mark.parametrize(("arguments", "behaviour", "rows"), WAYS.values(), ids=WAYS)
+def test_a_published_file_becomes_rows_of_the_behaviour(call: Call, arguments: list[str], behaviour: str, rows: int):
+    done = call("convert", *arguments, "--to", behaviour, "--output", "rows.jsonl", "--json")
+    assert done.code == 0
+    assert (done.document["behaviour"], done.document["rows"]) == (behaviour, rows)
+    assert len(read_rows(Path("rows.jsonl"), ROWS[Behaviour(behaviour)])) == rows
+
+
+def test_what_became_no_row_is_counted_with_its_reason(call: Call):
+    done = call("convert", "squad", "squad.json", "--to", "citation", "--output", "rows.jsonl")
+    assert "3 rows of citation are in rows.jsonl." in done.out
+    assert "left out, 1: unanswerable" in done.out
+
+
+def test_questions_with_pages_are_ranked_among_what_the_index_finds(call: Call, pages: Path, encoder: ReadableEncoder):
+    call("refresh", "pages")
+    asked = {"question": "How is a watering plan paused?", "gold_path": "watering.md"}
+    Path("asked.jsonl").write_text(json.dumps(asked) + "\n")
+    done = call("convert", "question_pages", "asked.jsonl", "--to", "rerank", "--output", "rows.jsonl", "--json")
+    assert done.document["rows"] == 1
+    (row,) = read_rows(Path("rows.jsonl"), RerankRow)
+    assert sorted(passage.relevance for passage in row.passages) == [0.0, 1.0, 1.0]
+    assert all(passage.title for passage in row.passages)
+
+
+WRONG = {
+    "another format": (["squad", "canard.json", "--to", "refusal"], "data_invalid"),
+    "a behaviour that a format does not make": (["canard", "canard.json", "--to", "refusal"], "data_invalid"),
+    "no such file": (["squad", "none.json", "--to", "refusal"], "data_invalid"),
+    "lines instead of one document": (["squad", "two.jsonl", "--to", "refusal"], "data_invalid"),
+    "one of two files": (["doc2dial", "pages.jsonl", "--to", "citation"], "data_invalid"),
+    "passages that no row shows": (["cast", "cast.json", "--to", "query_rewrite", "--passages", "3"], "data_invalid"),
+    "more passages than there are": (["squad", "squad.json", "--to", "rerank", "--passages", "9"], "rows_invalid"),
+    "an unknown format": (["csv", "squad.json", "--to", "refusal"], "usage"),
+    "pages without an index": (["question_pages", "asked.jsonl", "--to", "rerank"], "index_missing"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "kind"), WRONG.values(), ids=WRONG)
+def test_what_cannot_be_converted_is_refused_and_nothing_is_written(
+    call: Call, encoder: ReadableEncoder, arguments: list[str], kind: str
+):
+    Path("two.jsonl").write_text("{}\n{}\n")
+    Path("asked.jsonl").write_text('{"question": "How?", "gold_path": "x.md"}\n')
+    done = call("convert", *arguments, "--output", "rows.jsonl", "--json")
+    assert (done.code, done.document["error"]["kind"]) == (2, kind)
+    assert done.document["error"]["remedy"]
+    assert not Path("rows.jsonl").exists()
+
+
+def test_an_output_that_cannot_be_written_is_told(call: Call):
+    done = call("convert", "squad", "squad.json", "--to", "refusal", "--output", "no/such/rows.jsonl", "--json")
+    assert (done.code, done.document["error"]["kind"]) == (2, "rows_invalid")
