@@ -59,7 +59,9 @@ class ListLibrary:
     def search(self, query: Query, top_k: int) -> Shelf:
         self.queries.append(query)
         hits = [
-            Hit(_passage(uri, text), sum(w * self.similarity(q, [text])[0] for q, w in query.searches))
+            Hit(
+                _passage(uri, text), sum(w * self.similarity(q, [text])[0] for q, w in (*query.searches, *query.beside))
+            )
             for uri, text in self.texts.items()
         ]
         best = sorted(hits, key=lambda hit: (-hit.score, hit.passage.id))[:top_k]

@@ -23,7 +23,9 @@ class Query:
     text: str
     """The standalone question, as shown to the user."""
     searches: tuple[tuple[str, float], ...]
-    """Text and weight of each search, the most important first; the weights sum to one."""
+    """Text and weight of each of its wordings, the most important first; the weights sum to one."""
+    beside: tuple[tuple[str, float], ...] = ()
+    """What is searched beside: the conversation it goes on from. It finds passages; it is not what they must answer."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class IndexLibrary:
         from retrieval.search import Query as Wording
         from retrieval.search import find
 
-        wordings = [Wording(text, weight) for text, weight in query.searches]
+        wordings = [Wording(text, weight) for text, weight in (*query.searches, *query.beside)]
         found = find(self._reader, self._encoder, wordings, top_k=top_k)
         return Shelf(found.generation, found.hits, found.cosines)
 

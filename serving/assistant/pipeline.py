@@ -90,7 +90,7 @@ class Assistant:
 
     def _rewrite(self, asked: Asked) -> Query:
         with asked.trace.stage("rewrite"):
-            return rewrite(self._prompter, self._running[Behaviour.QUERY_REWRITE], asked, self._library.terms)
+            return rewrite(self._prompter, self._running[Behaviour.QUERY_REWRITE], asked, self._library)
 
     def _find(self, asked: Asked, query: Query) -> Found:
         with asked.trace.stage("search"):

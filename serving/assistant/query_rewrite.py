@@ -1,8 +1,9 @@
 """Step one: what to search for. A first question is its own query; a later one is rewritten to stand alone.
 
 An un-tuned base often answers or rambles instead of rewriting, so its rewrite is taken only when it is the question
-with words of the conversation (`is_faithful`). Else the question is searched for together with what was asked
-before: joining user turns loses nothing while a conversation stays on its topic.
+with words of the conversation (`is_faithful`). Else the question is worded twice: alone, and after the question before
+it. Either way the conversation is searched beside it as long as the question stays with its topic (`topic`), so that a
+rewriter that leaves the topic out loses nothing.
 """
 
 from __future__ import annotations
@@ -11,30 +12,39 @@ from collections.abc import Sequence
 
 from serving.assistant.asked import Asked
 from serving.assistant.evidence import Terms
-from serving.assistant.library import Query
+from serving.assistant.library import Library, Query
 from serving.assistant.prompting import Prompter
 from serving.assistant.running import Running
+from serving.assistant.topic import beside
 from serving.interface import query_rewrite as contract
 from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.errors import MalformedOutput
 from serving.interface.turns import Turn
 
-__all__ = ["is_faithful", "rewrite"]
+__all__ = ["follow_up", "is_faithful", "rewrite", "write"]
 
 JOINED_WEIGHT = 0.4
 """Of earlier user turns beside the question."""
 
 
-def rewrite(prompter: Prompter, running: Running, asked: Asked, terms: Terms) -> Query:
+def rewrite(prompter: Prompter, running: Running, asked: Asked, library: Library) -> Query:
     """The query for a question. Raises `QuestionTooLong`."""
     if not asked.history:
         return Query(asked.question, ((asked.question, 1.0),))
-    rewritten = _write(prompter, running, asked)
-    if rewritten and (running.tuned or is_faithful(rewritten, asked.question, asked.history, terms)):
-        return Query(rewritten, ((rewritten, 1.0),))
-    before = [turn.content for turn in asked.history if turn.role == "user"]
-    joined = " ".join([*before[-1:], asked.question])
-    return Query(joined, ((asked.question, 1 - JOINED_WEIGHT), (joined, JOINED_WEIGHT)))
+    written = write(prompter, running, asked.question, asked.history, seed=asked.seed)
+    if written and not running.tuned and not is_faithful(written, asked.question, asked.history, library.terms):
+        written = None
+    return follow_up(asked.question, asked.history, written, library)
+
+
+def follow_up(question: str, history: Sequence[Turn], written: str | None, library: Library) -> Query:
+    """The query for a question that goes on from `history`; `written` is its rewrite, None when there is none."""
+    if written:
+        return Query(written, ((written, 1.0),), beside(written, history, library))
+    before = [turn.content for turn in history if turn.role == "user"]
+    joined = " ".join([*before[-1:], question])
+    wordings = ((question, 1 - JOINED_WEIGHT), (joined, JOINED_WEIGHT))
+    return Query(joined, wordings, beside(question, history, library))
 
 
 def is_faithful(rewritten: str, question: str, history: Sequence[Turn], terms: Terms) -> bool:
@@ -48,14 +58,14 @@ def is_faithful(rewritten: str, question: str, history: Sequence[Turn], terms: T
     return kept and bool(written - asked) and written <= said | asked
 
 
-def _write(prompter: Prompter, running: Running, asked: Asked) -> str | None:
-    """What the model wrote, or None when it is no query at all."""
+def write(prompter: Prompter, running: Running, question: str, history: Sequence[Turn], *, seed: int = 0) -> str | None:
+    """What the model wrote, or None when it is no query at all. Raises `QuestionTooLong`."""
     build = contract.few_shot_messages if running.mode == UntunedMode.FEW_SHOT else contract.build_messages
     text = prompter.write_all(
-        build(asked.question, asked.history, count=prompter.count),
+        build(question, history, count=prompter.count),
         adapter=running.adapter(Behaviour.QUERY_REWRITE),
         max_new_tokens=contract.OUTPUT_TOKENS,
-        seed=asked.seed,
+        seed=seed,
     )
     try:
         return contract.parse(text)

@@ -21,7 +21,7 @@ __all__ = ["SUPPORT_THRESHOLD", "support"]
 
 SUPPORT_THRESHOLD = 0.58
 """A sentence below this is dropped from the answer; chosen on the fixed half of three public sets."""
-NEARLY_ALL = 0.8
+NEARLY_ALL = 0.7
 """Share of a sentence's words from which one sentence of the evidence is what it restates."""
 
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+")

@@ -87,7 +87,7 @@ def test_a_rewrite_that_is_no_rewrite_is_not_searched_for(written: str) -> None:
     engine, library = QueueEngine([written], [YES, NO]), ListLibrary(PAGES)
     answer = _assistant(engine, library).answer("Can I change it?", history=HISTORY)
     assert answer.query == "Where is the gateway? Can I change it?"
-    assert [weight for _, weight in library.queries[0].searches] == pytest.approx([0.6, 0.4])
+    assert [weight for _, weight in library.queries[-1].searches] == pytest.approx([0.6, 0.4])
 
 
 def test_a_tuned_answer_is_checked_sentence_by_sentence_and_streams_what_stands() -> None:
@@ -174,7 +174,7 @@ def test_a_tuned_rewriter_is_believed_also_where_it_keeps_the_question() -> None
     engine, library = QueueEngine(["Can I change it?"], [YES, NO]), ListLibrary(PAGES)
     running = UNTUNED | {Behaviour.QUERY_REWRITE: Running("q1")}
     answer = _assistant(engine, library, running).answer("Can I change it?", history=HISTORY)
-    assert [text for text, _ in library.queries[0].searches] == ["Can I change it?"]
+    assert [text for text, _ in library.queries[-1].searches] == ["Can I change it?"]
     assert answer.versions.adapters["query_rewrite"] == "q1"
 
 
