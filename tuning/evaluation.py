@@ -245,4 +245,4 @@ def _cell(interval: Interval | None) -> str:
 
 
 def _line(title: str, cells: Any) -> str:
-    return "".join(f"{cell:<26}" for cell in (title, *cells)).rstrip()
+    return "".join([f"{title:<32}", *(f"{cell:<26}" for cell in cells)]).rstrip()
