@@ -1,0 +1,217 @@
+"""Training the reranker: a LoRA over a cross-encoder, by sentence-transformers, on questions with ranked passages.
+
+    record = train_reranker(recipe, rows, base, run_folder, seed=0, progress=print)
+
+Covered: a run that is killed at any instant goes on from its last whole checkpoint when it is called again with the
+same arguments and folder, and ends with the same weights. Not covered: equality across machines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serving.interface.errors import QuestionTooLong
+from serving.registry.cross_encoder import fitting_pairs, open_cross_encoder
+from serving.registry.models import ModelFolder
+from tuning.checkpoints import clock, last_checkpoint, write_adapter
+from tuning.errors import NothingToTrainOn
+from tuning.recipe import LoraRecipe
+from tuning.recipe_rerank import RerankRecipe
+from tuning.rerank_lists import RankedList, training_lists
+from tuning.rows import RerankRow
+from tuning.trainer import Progress
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from sentence_transformers import CrossEncoder
+    from sentence_transformers.cross_encoder import CrossEncoderTrainingArguments
+    from torch.nn import Module
+
+__all__ = ["TrainedReranker", "train_reranker"]
+
+_PAIRS_AT_ONCE = 8
+"""Of a step's pairs; more do not make a core faster and take more memory."""
+_SHARPNESS = 10.0
+"""ListNet's targets are a softmax over the labels; between 0 and 1 it would be nearly flat."""
+
+
+@dataclass(frozen=True)
+class TrainedReranker:
+    """What a training run leaves behind."""
+
+    folder: Path
+    """`adapter_config.json` and `adapter_model.safetensors`, float16."""
+    lists: int
+    """Questions with their passages, over all epochs."""
+    pairs: int
+    too_long: int
+    """Lists left out because their question fills what the model reads."""
+    steps: int
+    seconds: float
+    """Of this call; a resumed run counts from its resumption."""
+    losses: tuple[float, ...]
+    """Mean loss of each logged stretch."""
+
+
+def train_reranker(
+    recipe: RerankRecipe,
+    rows: Sequence[RerankRow],
+    base: ModelFolder,
+    run_folder: Path,
+    *,
+    seed: int,
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> TrainedReranker:
+    """Train, or go on training, in `run_folder`, and write the adapter to `run_folder/adapter`.
+
+    `base`: the encoder, in general the embedder. Raises NothingToTrainOn if no row has passages of different relevance,
+    and `ModelRefused`.
+    """
+    drawn = training_lists(rows, passages=recipe.passages_per_question, epochs=recipe.epochs, seed=seed)
+    model = _adapted(recipe, base, seed)
+    lists = [fitting for one in drawn if (fitting := _fitting(model, one, recipe.passage_tokens))]
+    if not lists:
+        raise NothingToTrainOn(
+            "No row has a better and a worse passage.", remedy="Give rows whose passages differ in `relevance`."
+        )
+    arguments = _arguments(recipe, len(lists), run_folder, seed)
+    trainer = _trainer(
+        model, _dataset(lists), _loss(recipe, model), arguments, clock(recipe.checkpoint_seconds, progress)
+    )
+    result = trainer.train(resume_from_checkpoint=last_checkpoint(run_folder / "checkpoints"))
+    return TrainedReranker(
+        folder=_stored(model, base, run_folder / "adapter"),
+        lists=len(lists),
+        pairs=sum(len(one.passages) for one in lists),
+        too_long=len(drawn) - len(lists),
+        steps=int(trainer.state.global_step),
+        seconds=float(result.metrics["train_runtime"]),
+        losses=tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry),
+    )
+
+
+def _adapted(recipe: RerankRecipe, base: ModelFolder, seed: int) -> CrossEncoder:
+    """The cross-encoder with a fresh LoRA and a head that is trained whole."""
+    from peft import LoraConfig
+    from torch.nn import Dropout
+    from transformers import set_seed
+
+    set_seed(seed)
+    model = open_cross_encoder(base.path)
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.p = 0.0  # with dropout attention has no fused kernel here: a quarter of the time
+    model.add_adapter(
+        LoraConfig(
+            task_type="SEQ_CLS",
+            r=recipe.lora.rank,
+            lora_alpha=recipe.lora.alpha,
+            lora_dropout=recipe.lora.dropout,
+            target_modules=_matrices(model.transformers_model, recipe.lora),
+            modules_to_save=["classifier"],
+        )
+    )
+    return model
+
+
+def _matrices(network: Any, lora: LoraRecipe) -> list[str]:
+    """Full names of the matrices to adapt: those of the upper layers, and what lies between them and the head."""
+    from torch.nn import Linear
+
+    layers = int(network.config.num_hidden_layers)
+    first = layers - max(1, round(layers * lora.upper_layers))
+    names = [name for name, module in network.named_modules() if isinstance(module, Linear)]
+    return [
+        name
+        for name in names
+        if not name.startswith("classifier")
+        and (lora.modules == "all-linear" or name.rpartition(".")[-1] in lora.modules)
+        and ((layer := re.search(r"\.(\d+)\.", name)) is None or int(layer[1]) >= first)
+    ]
+
+
+def _fitting(model: CrossEncoder, one: RankedList, passage_tokens: int) -> RankedList | None:
+    try:
+        pairs = fitting_pairs(model, one.question, one.passages, passage_tokens=passage_tokens)
+    except QuestionTooLong:
+        return None
+    return RankedList(one.question, tuple(text for _, text in pairs), one.targets)
+
+
+def _dataset(lists: Sequence[RankedList]) -> Dataset:
+    from datasets import Dataset
+
+    return Dataset.from_list(
+        [
+            {
+                "question": one.question,
+                "passages": list(one.passages),
+                "labels": [_SHARPNESS * target for target in one.targets],
+            }
+            for one in lists
+        ]
+    )
+
+
+def _loss(recipe: RerankRecipe, model: CrossEncoder) -> Module:
+    from sentence_transformers.cross_encoder import losses
+
+    if recipe.loss == "list_net":
+        return losses.ListNetLoss(model, mini_batch_size=_PAIRS_AT_ONCE)
+    return losses.LambdaLoss(model, mini_batch_size=_PAIRS_AT_ONCE)
+
+
+def _arguments(recipe: RerankRecipe, lists: int, run_folder: Path, seed: int) -> CrossEncoderTrainingArguments:
+    import torch
+    from sentence_transformers.cross_encoder import CrossEncoderTrainingArguments
+
+    steps = max(1, lists // recipe.questions_per_step)
+    return CrossEncoderTrainingArguments(
+        output_dir=str(run_folder / "checkpoints"),
+        use_cpu=not torch.cuda.is_available(),
+        seed=seed,
+        data_seed=seed,
+        max_steps=steps,
+        per_device_train_batch_size=recipe.questions_per_step,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=round(steps * recipe.warmup),
+        weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.max_gradient_norm,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=False,
+        logging_steps=max(1, min(20, steps // 10)),
+        save_strategy="steps",
+        save_steps=steps,
+        save_total_limit=2,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def _trainer(
+    model: CrossEncoder, dataset: Dataset, loss: Module, arguments: CrossEncoderTrainingArguments, watch: Any
+) -> Any:
+    from sentence_transformers.cross_encoder import CrossEncoderTrainer
+    from transformers import PrinterCallback
+
+    class Trainer(CrossEncoderTrainer):
+        def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+            """Without a model card, for which the library scores the first rows and writes down their text."""
+            self.model.save_pretrained(str(output_dir or self.args.output_dir), create_model_card=False)
+
+    trainer = Trainer(model=model, args=arguments, train_dataset=dataset, loss=loss, callbacks=[watch])
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _stored(model: CrossEncoder, base: ModelFolder, folder: Path) -> Path:
+    network: Any = model.transformers_model
+    state = {f"base_model.model.{name}": tensor for name, tensor in network.get_adapter_state_dict().items()}
+    config = network.peft_config["default"].to_dict()
+    # A folder of this machine means nothing elsewhere; the manifest pins the base by its digests.
+    return write_adapter(state, config | {"base_model_name_or_path": base.reference, "inference_mode": True}, folder)
