@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from flows.exit_codes import DONE, NOT_SO
-from flows.production import open_registry, serving_check
+from flows.production import open_registry, serving_check, waiting_starters
 from flows.tables import columns, scores
 from serving.interface.behaviours import Behaviour
 
@@ -30,6 +30,8 @@ class Listing:
 
     adapters: tuple[ListedAdapter, ...]
     production: dict[Behaviour, str]
+    waiting: tuple[str, ...]
+    """Starters that the next answer takes over, if they fit the models in use."""
     verified: bool
     """Whether every file was read, and not the manifests alone."""
 
@@ -42,18 +44,20 @@ class Listing:
         """Whether all is well, `production` by behaviour, then the versions, oldest first."""
         production = {str(behaviour): value for behaviour, value in self.production.items()}
         listed = [_listed(adapter) for adapter in self.adapters]
-        return {"healthy": self.code == DONE, "production": production, "adapters": listed}
+        head = {"healthy": self.code == DONE, "production": production}
+        return head | {"adapters": listed, "waiting_starters": list(self.waiting)}
 
     def as_text(self) -> str:
         """What is served, then a line a version, and below it what is wrong with it."""
         served = [["behaviour", "in production"], *([str(b), value] for b, value in self.production.items())]
+        waiting = [f"{name} is a starter; the first answer takes it over if it fits." for name in self.waiting]
         if not self.adapters:
-            return "\n".join([*columns(served), "", "No adapter is registered."])
+            return "\n".join([*columns(served), "", "No adapter is registered.", *waiting])
         rows = [["version", "behaviour", "created", "gate", "in use"], *(_line(adapter) for adapter in self.adapters)]
         problems = [f"WRONG: {a.problem}\n  {a.problem.remedy}" for a in self.adapters if a.problem]
         if self.verified and not problems:
             problems = [f"Every file of {len(self.adapters)} adapters is what its manifest says."]
-        return "\n".join([*columns(served), "", *columns(rows), *problems])
+        return "\n".join([*columns(served), "", *columns(rows), *problems, *waiting])
 
 
 @dataclass(frozen=True)
@@ -100,13 +104,17 @@ class Switched:
 
 
 def list_adapters(settings: Settings, *, verify: bool = False, behaviour: Behaviour | None = None) -> Listing:
-    """Every version; with `verify` each file of each is read. Raises ChannelsDamaged."""
+    """Every version; with `verify` each file of each is read.
+
+    Raises ChannelsDamaged, and AdapterDamaged for a starter that is not what its manifest says.
+    """
     registry = open_registry(settings)
     listed = registry.store.list(registry.channels, verify=verify)
     asked = [one for one in Behaviour if behaviour in (None, one)]
     return Listing(
         tuple(adapter for adapter in listed if adapter.behaviour in asked),
         {one: registry.value(one) for one in asked},
+        tuple(manifest.name for manifest in waiting_starters(settings, registry) if manifest.behaviour in asked),
         verify,
     )
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from flows.checks import Check, checked
-from flows.production import Registry, open_registry, serving_check
+from flows.production import Registry, open_registry, serving_check, waiting_starters
 from serving.interface.behaviours import Behaviour
 
 if TYPE_CHECKING:
@@ -53,15 +53,8 @@ def _served(settings: Settings, registry: Registry, behaviour: Behaviour, models
 
 
 def _starters(settings: Settings, registry: Registry) -> Check:
-    """Which starters there are; the first answer takes over those that fit."""
-    from serving.registry.adapter_folder import verify_folder
-
-    folders = [settings.starter_root / behaviour for behaviour in Behaviour]
-    found = [verify_folder(folder, f"{folder.name} (a starter)") for folder in folders if folder.is_dir()]
-    if not found:
-        return Check("starters", True, f"none in {settings.starter_root}")
-    states = [
-        f"{manifest.name}, {'taken over' if registry.store.holds(manifest.behaviour, manifest.version) else 'not yet'}"
-        for manifest in found
-    ]
-    return Check("starters", True, "; ".join(states))
+    """Which starters wait; the first answer takes over those that fit."""
+    waiting = ", ".join(starter.name for starter in waiting_starters(settings, registry))
+    if waiting:
+        return Check("starters", True, f"{waiting} to be taken over by the first answer, where they fit")
+    return Check("starters", True, f"none waits in {settings.starter_root}")

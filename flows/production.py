@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from serving.interface.template import ChatTemplate
     from serving.registry.adapters import AdapterStore
     from serving.registry.channels import Channels, Check
-    from serving.registry.manifest import BaseIdentity, RegisteredAdapter
+    from serving.registry.manifest import AdapterManifest, BaseIdentity, RegisteredAdapter
     from serving.registry.models import ModelFolder
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "reranks",
     "serving_check",
     "untuned",
+    "waiting_starters",
 ]
 
 Say = Callable[[str], None]
@@ -192,6 +193,14 @@ def adopt(settings: Settings, adapters: Adapters, say: Say, *, at: datetime) -> 
             )
         elif not isinstance(starter, Refused) and starter.promoted:
             say(f"Took the starter {starter.behaviour}@{starter.version} into service.")
+
+
+def waiting_starters(settings: Settings, registry: Registry) -> list[AdapterManifest]:
+    """Starters that were not taken over, or not yet. Raises AdapterDamaged."""
+    from serving.registry.starter import read_starters
+
+    found = read_starters(settings.starter_root)
+    return [starter for starter in found if not registry.store.holds(starter.behaviour, starter.version)]
 
 
 def reranks(settings: Settings, registry: Registry) -> bool:

@@ -22,7 +22,7 @@ from serving.registry.errors import AdapterDamaged, AdapterMismatch, SwitchRefus
 from serving.registry.files import storage_told
 from serving.registry.manifest import AdapterManifest, BaseIdentity, require_fit, require_passed
 
-__all__ = ["Adopted", "Refused", "adopt_starters"]
+__all__ = ["Adopted", "Refused", "adopt_starters", "read_starters"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,11 @@ def adopt_starters(
     """
     there = [b for b in Behaviour if b in bases and (starter_root / b).is_dir()]
     return [_adopted(starter_root / b, b, store, channels, bases[b], contracts[b], at) for b in there]
+
+
+def read_starters(starter_root: Path) -> list[AdapterManifest]:
+    """The manifests of the starters that are there, their weights unread. Raises `AdapterDamaged`."""
+    return [_starter(starter_root / b, b) for b in Behaviour if (starter_root / b).is_dir()]
 
 
 def _adopted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from serving.registry.adapters import AdapterStore
 from serving.registry.channels import Channel
 from serving.registry.errors import AdapterDamaged, AdapterMismatch
 from serving.registry.manifest import AdapterManifest
+from tests.flows.calls import Command
 from tests.flows.fake_models import LoadingEngine, tiny_folder
 from tests.serving.interface.chatml import CHATML
 from tests.serving.registry.made_adapters import FAILED, NOON, OTHER_WEIGHTS, draft, write_source
@@ -53,6 +55,20 @@ def taken(settings: Settings, adapters: Adapters) -> list[str]:
 def loaded(adapters: Adapters) -> dict[str, Path]:
     assert isinstance(adapters.engine, LoadingEngine)
     return adapters.engine.loaded
+
+
+def test_a_starter_waits_until_it_is_taken_over_and_list_and_doctor_say_so(
+    settings: Settings, adapters: Adapters, call: Callable[..., Command]
+):
+    name = starter().name
+    listed = call("adapters", "list", "--json").document
+    assert (listed["adapters"], listed["waiting_starters"]) == ([], [name])
+    assert f"{name} is a starter" in call("adapters", "list").out
+    assert name in next(line for line in call("doctor").out.splitlines() if "starters:" in line)
+    taken(settings, adapters)
+    listed = call("adapters", "list", "--json").document
+    assert (len(listed["adapters"]), listed["waiting_starters"]) == (1, [])
+    assert "none waits" in call("doctor").out
 
 
 def test_without_starters_everything_runs_un_tuned(settings: Settings, adapters: Adapters):
