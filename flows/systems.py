@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.context import ContextPassage
 
 if TYPE_CHECKING:
@@ -74,17 +73,10 @@ def make_bench(engine: Engine, encoder: DenseEncoder, rerankers: Rerankers) -> B
 
 def rewrite_system(bench: Bench, running: Running, *, seed: int = 0) -> RewriteSystem:
     """The text that the model writes for a conversation, as it writes it."""
-    from serving.interface import query_rewrite as contract
-
-    build = contract.few_shot_messages if running.mode == UntunedMode.FEW_SHOT else contract.build_messages
+    from serving.assistant.query_rewrite import write_raw
 
     def write(row: QueryRewriteRow) -> str:
-        return bench.prompter.write_all(
-            build(row.question, row.history, count=bench.prompter.count),
-            adapter=running.adapter(Behaviour.QUERY_REWRITE),
-            max_new_tokens=contract.OUTPUT_TOKENS,
-            seed=seed,
-        )
+        return write_raw(bench.prompter, running, row.question, row.history, seed=seed)
 
     return _judgeable(write)
 

@@ -21,7 +21,7 @@ from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.errors import MalformedOutput
 from serving.interface.turns import Turn
 
-__all__ = ["follow_up", "is_faithful", "rewrite", "write"]
+__all__ = ["follow_up", "is_faithful", "rewrite", "write", "write_raw"]
 
 JOINED_WEIGHT = 0.4
 """Of earlier user turns beside the question."""
@@ -59,15 +59,19 @@ def is_faithful(rewritten: str, question: str, history: Sequence[Turn], terms: T
 
 
 def write(prompter: Prompter, running: Running, question: str, history: Sequence[Turn], *, seed: int = 0) -> str | None:
-    """What the model wrote, or None when it is no query at all. Raises `QuestionTooLong`."""
+    """The query that the model wrote, or None when it is none at all. Raises `QuestionTooLong`."""
+    try:
+        return contract.parse(write_raw(prompter, running, question, history, seed=seed))
+    except MalformedOutput:
+        return None
+
+
+def write_raw(prompter: Prompter, running: Running, question: str, history: Sequence[Turn], *, seed: int = 0) -> str:
+    """What the model wrote, as it wrote it. Raises `QuestionTooLong`."""
     build = contract.few_shot_messages if running.mode == UntunedMode.FEW_SHOT else contract.build_messages
-    text = prompter.write_all(
+    return prompter.write_all(
         build(question, history, count=prompter.count),
         adapter=running.adapter(Behaviour.QUERY_REWRITE),
         max_new_tokens=contract.OUTPUT_TOKENS,
         seed=seed,
     )
-    try:
-        return contract.parse(text)
-    except MalformedOutput:
-        return None
