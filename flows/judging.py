@@ -19,9 +19,12 @@ from flows.systems import (
     SERVED_THRESHOLD,
     Bench,
     citation_system,
+    found_order,
     odds_system,
     refusal_system,
+    relevance,
     rerank_system,
+    reranked_system,
     rewrite_system,
     signals_of,
 )
@@ -37,12 +40,17 @@ if TYPE_CHECKING:
     from tuning.gate import Verdict
     from tuning.snapshot import Snapshot
 
-__all__ = ["Judged", "judge"]
+__all__ = ["Judged", "calibrated", "decide_on", "judge", "measure_baselines"]
 
 Progress = Callable[[str, int, int], None]
+Told = Callable[[int, int], None]
 
 COPY = "copy"
 """The rewriter that returns the question: a baseline that needs no model."""
+LEAK_ROWS = 100
+"""Rows whose facts are swapped, at most."""
+WEIGHTS = tuple(step / 10 for step in range(11))
+"""Of a reranker beside the order of search, from which the best on calibration rows is taken."""
 LIBRARIES = ("accelerate", "peft", "sentence-transformers", "tokenizers", "torch", "transformers", "trl")
 
 
@@ -82,34 +90,80 @@ class Judged:
 def judge(
     bench: Bench, adapters: Adapters, plan: Plan, snapshot: Snapshot, adapter: Path, *, progress: Progress
 ) -> Judged:
-    """The verdict on the stored files in `adapter`."""
+    """The verdict on the stored files in `adapter`, on rows that were held out of its training."""
+    running = calibrated(bench, adapters, plan, snapshot, adapter, progress=progress)
+    rows = snapshot.rows("held_out")
+    baselines = measure_baselines(bench, adapters, plan, rows, progress=progress)
+    return decide_on(bench, plan, rows, running, baselines, progress=progress)
+
+
+def calibrated(
+    bench: Bench, adapters: Adapters, plan: Plan, snapshot: Snapshot, adapter: Path, *, progress: Progress
+) -> Running:
+    """The adapter, callable, with the numbers that serving decides by.
+
+    They are chosen on rows that are neither trained on nor judged by.
+    """
+    from tuning.recipe_rerank import RerankRecipe
+
+    told = partial(progress, f"calibrate {plan.behaviour}")
+    if isinstance(plan.recipe, RerankRecipe):
+        running = adapters.try_out(plan.behaviour, adapter, {"passage_tokens": float(plan.recipe.passage_tokens)})
+        return _with(running, _calibrate_rerank(bench, snapshot.rows("calibration"), running, told))
+    running = adapters.try_out(plan.behaviour, adapter)
+    if plan.behaviour is Behaviour.REFUSAL:
+        return _with(running, _calibrate_refusal(bench, plan, snapshot.rows("calibration"), running, told))
+    return running
+
+
+def measure_baselines(
+    bench: Bench, adapters: Adapters, plan: Plan, rows: Sequence[Any], *, progress: Progress
+) -> dict[str, Evaluation]:
+    """What the thresholds compare a candidate with, measured on the same rows."""
+    measured = {
+        name: _baseline(bench, adapters, plan, rows, name, progress) for name in plan.thresholds.headline.least_gain
+    }
+    return {name: baseline for name, baseline in measured.items() if baseline is not None}
+
+
+def decide_on(
+    bench: Bench,
+    plan: Plan,
+    rows: Sequence[Any],
+    running: Running,
+    baselines: Mapping[str, Evaluation],
+    *,
+    progress: Progress,
+) -> Judged:
+    """Measure a candidate, swap the facts of its context, and let the gate decide."""
     from tuning.gate import decide
 
-    running = adapters.try_out(plan.behaviour, adapter)
-    running = replace(running, calibration=_calibrate(bench, plan, snapshot, running, progress))
-    rows = snapshot.rows("held_out")
     candidate = _measure(bench, plan, rows, running, "candidate", progress)
-    baselines = {
-        name: baseline
-        for name in plan.thresholds.headline.least_gain
-        if (baseline := _baseline(bench, adapters, plan, rows, name, progress)) is not None
-    }
     leak = _leak(bench, plan, rows, running, progress)
     verdict = decide(candidate, baselines, plan.thresholds, content_leak=leak, seed=plan.seed)
     return Judged(running.calibration, candidate, baselines, leak, verdict)
 
 
-def _calibrate(
-    bench: Bench, plan: Plan, snapshot: Snapshot, running: Running, progress: Progress
-) -> Mapping[str, float]:
-    """The numbers that serving decides by, chosen on rows that are neither trained on nor judged by."""
-    if plan.behaviour is Behaviour.REFUSAL:
-        return _calibrate_refusal(bench, plan, snapshot.rows("calibration"), running, progress)
-    return {}
+def _with(running: Running, chosen: Mapping[str, float]) -> Running:
+    return replace(running, calibration={**running.calibration, **chosen})
+
+
+def _calibrate_rerank(bench: Bench, rows: Sequence[Any], running: Running, told: Told) -> Mapping[str, float]:
+    """The weight of a reranker's scores beside the order that search found; each row is searched and scored once."""
+    from tuning.metrics.rerank import evaluate_rerank
+
+    reranker = bench.rerankers.of(running)
+    assert reranker is not None  # it was just opened
+    found, scored = cache(found_order(bench)), cache(relevance(reranker))
+    gains: dict[float, float] = {}
+    for weight in WEIGHTS:
+        measured = evaluate_rerank(rows, reranked_system(found, scored, weight), seed=0, progress=told, resamples=1)
+        gains[weight] = measured.metrics["ndcg_at_10"].value
+    return {"weight": max(WEIGHTS, key=lambda weight: (gains[weight], -weight))}
 
 
 def _calibrate_refusal(
-    bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, progress: Progress
+    bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, told: Told
 ) -> Mapping[str, float]:
     """The threshold of the odds alone, and the weights of odds and signals together."""
     from serving.assistant.refusal import log_odds
@@ -118,7 +172,6 @@ def _calibrate_refusal(
 
     budget = plan.thresholds.over_refusal
     assert budget is not None  # thresholds of refusal have one
-    told = partial(progress, "calibrate refusal")
     judged = cache(odds_system(bench, running))
     chosen = choose_threshold(rows, judged, over_refusal_budget=budget.aim, progress=told)
     classed = [row for row in rows if row.label is not Answerability.UNDERSPECIFIED]
@@ -167,7 +220,7 @@ def _leak(bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, progr
     from tuning import content_leak as leak
 
     told = partial(progress, "swap facts")
-    options: dict[str, Any] = {"seed": plan.seed, "adapter": running.mode, "progress": told}
+    options: dict[str, Any] = {"seed": plan.seed, "adapter": running.mode, "most": LEAK_ROWS, "progress": told}
     match plan.behaviour:
         case Behaviour.QUERY_REWRITE:
             return leak.leak_query_rewrite(rows, rewrite_system(bench, running, seed=plan.seed), **options)

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from flows.settings import Settings
     from serving.registry.manifest import AdapterManifest
 
-__all__ = ["Retrained", "promote_passed", "register_candidate", "retrain_adapter", "take_snapshot", "train_candidate"]
+__all__ = [
+    "Retrained",
+    "describe",
+    "promote_passed",
+    "register_candidate",
+    "retrain_adapter",
+    "take_snapshot",
+    "train_candidate",
+]
 
 Say = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
@@ -93,7 +101,7 @@ def retrain_adapter(
     run = train_candidate(settings, plan, snapshot, say, progress)
     version = register_candidate(settings, plan, snapshot, run, at=at, say=say, progress=progress)
     promoted = promote_passed(settings, plan, version, at=at, say=say)
-    return _retrained(settings, plan, snapshot, version, promoted=promoted)
+    return describe(settings, plan, snapshot, version, promoted=promoted)
 
 
 def take_snapshot(settings: Settings, plan: Plan, say: Say) -> str:
@@ -166,7 +174,8 @@ def promote_passed(settings: Settings, plan: Plan, version: str, *, at: datetime
     return plan.request.promote and passed
 
 
-def _retrained(settings: Settings, plan: Plan, snapshot_id: str, version: str, *, promoted: bool) -> Retrained:
+def describe(settings: Settings, plan: Plan, snapshot_id: str, version: str, *, promoted: bool) -> Retrained:
+    """What came of a retraining whose adapter is registered."""
     from flows.production import open_registry
     from flows.reports import report_path
 

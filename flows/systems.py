@@ -37,10 +37,13 @@ __all__ = [
     "Bench",
     "assistant_system",
     "citation_system",
+    "found_order",
     "make_bench",
     "odds_system",
     "refusal_system",
+    "relevance",
     "rerank_system",
+    "reranked_system",
     "rewrite_system",
     "signals_of",
 ]
@@ -121,16 +124,45 @@ def rerank_system(bench: Bench, running: Running) -> RerankSystem:
 
     Raises `CalibrationMissing` for a reranker without `weight`.
     """
+    found, reranker = found_order(bench), bench.rerankers.of(running)
+    if reranker is None:
+        return lambda row: _places(found(row))(row)
+    (weight,) = running.calibrated("weight")
+    return reranked_system(found, relevance(reranker), weight)
+
+
+def found_order(bench: Bench) -> Callable[[RerankRow], tuple[ContextPassage, ...]]:
+    """A row's passages in the order of hybrid search, best first; equal ones by id."""
     from retrieval.in_memory import score_passages
 
-    def search(row: RerankRow) -> list[float]:
-        return score_passages(bench.encoder, row.question, [_as_indexed(passage) for passage in row.passages])
+    def order(row: RerankRow) -> tuple[ContextPassage, ...]:
+        passages = [ContextPassage(**passage.model_dump(exclude={"relevance"})) for passage in row.passages]
+        scores = score_passages(bench.encoder, row.question, [_as_indexed(passage) for passage in passages])
+        ranked = sorted(zip(scores, passages, strict=True), key=lambda pair: (-pair[0], pair[1].id))
+        return tuple(passage for _, passage in ranked)
 
-    reranker = bench.rerankers.of(running)
-    if reranker is None:
-        return search
-    (weight,) = running.calibrated("weight")
-    return lambda row: _reranked(row, search(row), reranker, weight)
+    return order
+
+
+def relevance(reranker: Reranker) -> Callable[[str, tuple[ContextPassage, ...]], tuple[float, ...]]:
+    """What a reranker says of passages, in their order."""
+    return lambda question, passages: tuple(reranker.score(question, passages))
+
+
+def reranked_system(
+    found: Callable[[RerankRow], tuple[ContextPassage, ...]],
+    scored: Callable[[str, tuple[ContextPassage, ...]], tuple[float, ...]],
+    weight: float,
+) -> RerankSystem:
+    """The order found, changed by relevance of this weight."""
+    from serving.assistant.reranker import rerank
+
+    def score(row: RerankRow) -> Sequence[float]:
+        shown = found(row)
+        places = rerank([passage.id for passage in shown], scored(row.question, shown), weight)
+        return _places([shown[place] for place in places])(row)
+
+    return score
 
 
 def assistant_system(assistant: Assistant, *, seed: int = 0) -> AssistantSystem:
@@ -178,16 +210,10 @@ def signals_of(bench: Bench, row: RefusalRow) -> Signals:
     return signals(Query(row.question, ((row.question, 1.0),)), Found(shelf, row.passages), bench.likeness)
 
 
-def _reranked(row: RerankRow, found: Sequence[float], reranker: Reranker, weight: float) -> list[float]:
-    """Places, highest for the first, of the row's passages after search and reranker."""
-    from serving.assistant.reranker import rerank
-
-    passages = [ContextPassage(**passage.model_dump(exclude={"relevance"})) for passage in row.passages]
-    order = sorted(range(len(passages)), key=lambda place: (-found[place], passages[place].id))
-    shown = [passages[place] for place in order]
-    best = rerank([passage.id for passage in shown], reranker.score(row.question, shown), weight)
-    places = {order[index]: float(len(best) - rank) for rank, index in enumerate(best)}
-    return [places[place] for place in range(len(passages))]
+def _places(order: Sequence[ContextPassage]) -> Callable[[RerankRow], list[float]]:
+    """Scores that put a row's passages into this order: the first is worth most."""
+    worth = {passage.id: float(len(order) - place) for place, passage in enumerate(order)}
+    return lambda row: [worth[passage.id] for passage in row.passages]
 
 
 def _as_indexed(passage: ContextPassage) -> Passage:

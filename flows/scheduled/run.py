@@ -14,9 +14,10 @@ from flows.errors import PrefectUnavailable
 from flows.wiring import make_home
 
 if TYPE_CHECKING:
+    from flows.retrain_plan import RetrainRequest
     from flows.settings import Settings
 
-__all__ = ["run_refresh_flow"]
+__all__ = ["run_refresh_flow", "run_retrain_flow"]
 
 _UNREACHABLE = ("Prefect API server", "Failed to reach API")
 """How Prefect's own RuntimeErrors begin to tell that its server did not start, or does not answer."""
@@ -26,19 +27,46 @@ def run_refresh_flow(
     settings: Settings, sources: Sequence[str], progress: Callable[[str, int, int], None]
 ) -> dict[str, Any]:
     """One run of `refresh-index`; its result as JSON. Raises PrefectUnavailable if no server answers in time."""
+
+    def run() -> dict[str, Any]:
+        from flows.scheduled.refresh_index import refresh_index_flow
+
+        return refresh_index_flow(sources, settings.home, progress)
+
+    return _served(settings, run)
+
+
+def run_retrain_flow(
+    settings: Settings,
+    request: RetrainRequest,
+    say: Callable[[str], None],
+    progress: Callable[[str, int, int], None],
+) -> dict[str, Any]:
+    """One run of `retrain-adapter`; its result as JSON. Raises PrefectUnavailable, and what the retraining raises."""
+
+    def run() -> dict[str, Any]:
+        from flows.scheduled.retrain_adapter import retrain_adapter_flow
+
+        return retrain_adapter_flow(
+            str(request.behaviour), home=settings.home, request=request, say=say, progress=progress
+        )
+
+    return _served(settings, run)
+
+
+def _served(settings: Settings, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `run` gives, with Prefect ready for it."""
     _prepare_environment(settings)
     from httpx import ConnectError
 
-    from flows.scheduled.refresh_index import refresh_index_flow
-
     try:
-        return refresh_index_flow(sources, settings.home, progress)
+        return run()
     except (ConnectError, RuntimeError) as cause:
         if isinstance(cause, RuntimeError) and not any(sign in str(cause) for sign in _UNREACHABLE):
             raise
         raise PrefectUnavailable(
             f"No Prefect server can be reached: {cause}",
-            remedy="Run the refresh without Prefect (--no-flow), raise GROUNDSKEEPER_PREFECT_STARTUP_SECONDS, "
+            remedy="Run it without Prefect (--no-flow), raise GROUNDSKEEPER_PREFECT_STARTUP_SECONDS, "
             "or correct PREFECT_API_URL.",
         ) from cause
 
