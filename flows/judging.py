@@ -92,9 +92,8 @@ def judge(
 ) -> Judged:
     """The verdict on the stored files in `adapter`, on rows that were held out of its training."""
     running = calibrated(bench, adapters, plan, snapshot, adapter, progress=progress)
-    rows = snapshot.rows("held_out")
-    baselines = measure_baselines(bench, adapters, plan, rows, progress=progress)
-    return decide_on(bench, plan, rows, running, baselines, progress=progress)
+    baselines = measure_baselines(bench, adapters, plan, snapshot, progress=progress)
+    return decide_on(bench, plan, snapshot, running, baselines, progress=progress)
 
 
 def calibrated(
@@ -117,11 +116,14 @@ def calibrated(
 
 
 def measure_baselines(
-    bench: Bench, adapters: Adapters, plan: Plan, rows: Sequence[Any], *, progress: Progress
+    bench: Bench, adapters: Adapters, plan: Plan, snapshot: Snapshot, *, progress: Progress
 ) -> dict[str, Evaluation]:
-    """What the thresholds compare a candidate with, measured on the same rows."""
+    """What the thresholds compare a candidate with, measured on the same rows.
+
+    Un-tuned modes of refusal are calibrated on the same rows as the candidate, so that what it gains is the adapter's.
+    """
     measured = {
-        name: _baseline(bench, adapters, plan, rows, name, progress) for name in plan.thresholds.headline.least_gain
+        name: _baseline(bench, adapters, plan, snapshot, name, progress) for name in plan.thresholds.headline.least_gain
     }
     return {name: baseline for name, baseline in measured.items() if baseline is not None}
 
@@ -129,7 +131,7 @@ def measure_baselines(
 def decide_on(
     bench: Bench,
     plan: Plan,
-    rows: Sequence[Any],
+    snapshot: Snapshot,
     running: Running,
     baselines: Mapping[str, Evaluation],
     *,
@@ -138,6 +140,7 @@ def decide_on(
     """Measure a candidate, swap the facts of its context, and let the gate decide."""
     from tuning.gate import decide
 
+    rows = snapshot.rows("held_out")
     candidate = _measure(bench, plan, rows, running, "candidate", progress)
     leak = _leak(bench, plan, rows, running, progress)
     verdict = decide(candidate, baselines, plan.thresholds, content_leak=leak, seed=plan.seed)
@@ -199,19 +202,23 @@ def _measure(
 
 
 def _baseline(
-    bench: Bench, adapters: Adapters, plan: Plan, rows: Sequence[Any], name: str, progress: Progress
+    bench: Bench, adapters: Adapters, plan: Plan, snapshot: Snapshot, name: str, progress: Progress
 ) -> Evaluation | None:
     """What the thresholds call `name`; None for production where nothing but an un-tuned mode is served."""
     from tuning.metrics.query_rewrite import evaluate_query_rewrite
     from tuning.systems import copy_question
     from tuning.thresholds import PRODUCTION
 
+    rows: Sequence[Any] = snapshot.rows("held_out")
     if name == COPY:
         return evaluate_query_rewrite(rows, copy_question, seed=plan.seed, adapter=COPY)
     value = adapters.registry.value(plan.behaviour) if name == PRODUCTION else name
     running = adapters.load(plan.behaviour, value)
     if name == PRODUCTION and not running.tuned:
         return None
+    if plan.behaviour is Behaviour.REFUSAL and not running.tuned:
+        told = partial(progress, f"calibrate {name}")
+        running = _with(running, _calibrate_refusal(bench, plan, snapshot.rows("calibration"), running, told))
     return _measure(bench, plan, rows, running, name, progress)
 
 

@@ -102,8 +102,11 @@ def signals(query: Query, found: Found, likeness: Likeness) -> Signals:
 
 
 def calibration(running: Running) -> Calibration:
-    """How an adapter's odds decide, from its manifest; un-tuned, `UNTUNED`. Raises `CalibrationMissing`."""
-    if not running.tuned:
+    """How a model's odds decide: by its calibration, which an adapter has in its manifest; else `UNTUNED`.
+
+    Raises `CalibrationMissing` for an adapter without.
+    """
+    if not running.tuned and not running.calibration:
         return UNTUNED
     (threshold,) = running.calibrated("threshold")
     if running.calibration.keys() <= {"threshold"}:
