@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from flows.errors import SettingsInvalid
 from retrieval.errors import DiskFull
+from serving.interface.behaviours import Behaviour
 
 if TYPE_CHECKING:
     from flows.production import Adapters
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from retrieval.reader import IndexReader
     from retrieval.splitting import Splitter
     from serving.assistant.pipeline import Assistant
-    from serving.interface.behaviours import Behaviour
 
 __all__ = [
     "AnswerDesk",
@@ -143,9 +143,11 @@ def open_assistant(settings: Settings, say: Say) -> Iterator[AnswerDesk]:
     from retrieval.texts import TextArchive
     from serving.assistant.library import IndexLibrary
     from serving.assistant.pipeline import Assistant
+    from serving.interface.behaviours import Behaviour
 
     with open_search(settings, say) as desk, open_adapters(settings, say) as adapters:  # without an index no model
         library = IndexLibrary(desk.reader, desk.encoder, TextArchive(settings.index_root, settings.texts_root))
         running = adapters.production()
-        assistant = Assistant(adapters.engine, library, running, top_k=settings.answer_passages)
+        reranker = adapters.rerankers.of(running[Behaviour.RERANK])
+        assistant = Assistant(adapters.engine, library, running, reranker=reranker, top_k=settings.answer_passages)
         yield AnswerDesk(assistant, desk, {behaviour: how.mode for behaviour, how in running.items()})

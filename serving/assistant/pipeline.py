@@ -22,6 +22,8 @@ from serving.assistant.library import Library, Query
 from serving.assistant.prompting import Prompter
 from serving.assistant.query_rewrite import rewrite
 from serving.assistant.refusal import calibration, reason_to_refuse
+from serving.assistant.reranker import Reranker
+from serving.assistant.reranking import POOL, reranking
 from serving.assistant.running import Running
 from serving.assistant.shown import Found, find
 from serving.assistant.trace import Trace
@@ -43,16 +45,18 @@ class Assistant:
         library: Library,
         running: Mapping[Behaviour, Running],
         *,
+        reranker: Reranker | None = None,
         top_k: int = 5,
         clock: Callable[[], float] = time.perf_counter,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         """`running` says for each behaviour which adapter it runs, or how it runs without one.
 
-        The best `top_k` passages are judged and shown to the model. `clock` returns seconds. Raises
-        `CalibrationMissing`.
+        `reranker`: of the version that `running` names, None where the search's order stands. The best `top_k` passages
+        are judged and shown to the model. `clock` returns seconds. Raises `CalibrationMissing`.
         """
         calibration(running[Behaviour.REFUSAL])  # better refused here than at the first question
+        self._reranking = reranking(reranker, running[Behaviour.RERANK])
         self._engine, self._library, self._running, self._top_k = engine, library, dict(running), top_k
         self._clock, self._new_id = clock, new_id
         self._prompter = Prompter(engine)
@@ -94,9 +98,9 @@ class Assistant:
 
     def _find(self, asked: Asked, query: Query) -> Found:
         with asked.trace.stage("search"):
-            found = find(self._library, query, self._top_k)
+            found = find(self._library, query, max(self._top_k, POOL) if self._reranking else self._top_k)
         with asked.trace.stage("rerank"):
-            return found  # the order of hybrid search stands until there is a reranker
+            return self._reranking.best(found, query, self._top_k) if self._reranking else found
 
     def _judge(self, asked: Asked, query: Query, found: Found) -> Reason | None:
         with asked.trace.stage("answerable"):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from serving.assistant.errors import CalibrationMissing, CitationUnresolved, QuestionEmpty
 from serving.assistant.pipeline import Assistant
 from serving.assistant.running import Running
 from serving.interface.behaviours import Behaviour
+from serving.interface.context import ContextPassage
 from serving.interface.fingerprint import contract_digest
 from serving.interface.refusal import Reason
 from serving.interface.turns import Turn
@@ -198,3 +201,51 @@ def test_the_passages_that_an_answer_could_use_are_told_also_of_a_refusal() -> N
         "Which backups are kept?", on_found=lambda passages: found.extend(passage.uri for passage in passages)
     )
     assert found == ["backup.md", "ports.md"]
+
+
+class ByName:
+    """A reranker that likes one page."""
+
+    def __init__(self, liked: str) -> None:
+        self.liked, self.asked = liked, list[str]()
+
+    def score(self, question: str, passages: Sequence[ContextPassage]) -> list[float]:
+        self.asked.append(question)
+        return [float(self.liked in passage.id) for passage in passages]
+
+
+@pytest.mark.parametrize(("weight", "best"), [(0.9, "port7.md"), (0.1, "port0.md")])
+def test_a_reranker_brings_up_what_search_ranks_deep_as_far_as_its_weight_goes(weight: float, best: str) -> None:
+    library = ListLibrary([(f"port{n}.md", "The gateway listens on a port." + " Filler." * n) for n in range(9)])
+    running, found = UNTUNED | {Behaviour.RERANK: Running("x1", {"weight": weight})}, list[str]()
+    assistant = Assistant(
+        QueueEngine(["Which gateway port?"], [NO, NO]), library, running, reranker=ByName("port7"), top_k=2
+    )
+    answer = assistant.answer(
+        "Which port?", history=HISTORY, on_found=lambda passages: found.extend(passage.uri for passage in passages)
+    )
+    assert found[0] == best
+    assert len(found) == 2
+    assert answer.versions.adapters["rerank"] == "x1"
+
+
+def test_the_rewritten_question_is_what_the_reranker_reads() -> None:
+    reranker = ByName("ports")
+    running = UNTUNED | {Behaviour.RERANK: Running("x1", {"weight": 0.5})}
+    engine = QueueEngine(["Change the gateway port?"], [YES, NO])
+    Assistant(engine, ListLibrary(PAGES), running, reranker=reranker).answer("Can I change it?", history=HISTORY)
+    assert reranker.asked == ["Change the gateway port?"]
+
+
+def test_a_reranker_without_its_weight_is_refused_when_the_assistant_opens() -> None:
+    with pytest.raises(CalibrationMissing, match="weight"):
+        Assistant(QueueEngine(), ListLibrary(PAGES), UNTUNED | {Behaviour.RERANK: Running("x1")}, reranker=ByName(""))
+
+
+@pytest.mark.parametrize(
+    ("mode", "reranker"), [("x1", None), ("hybrid_order", ByName(""))], ids=["no reranker", "no version"]
+)
+def test_no_answer_names_a_reranker_that_had_no_part_in_it(mode: str, reranker: ByName | None) -> None:
+    running = UNTUNED | {Behaviour.RERANK: Running(mode, {"weight": 0.5})}
+    with pytest.raises(ValueError, match=mode):
+        Assistant(QueueEngine(), ListLibrary(PAGES), running, reranker=reranker)
