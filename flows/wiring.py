@@ -143,7 +143,6 @@ def open_assistant(settings: Settings, say: Say) -> Iterator[AnswerDesk]:
     from retrieval.texts import TextArchive
     from serving.assistant.library import IndexLibrary
     from serving.assistant.pipeline import Assistant
-    from serving.interface.behaviours import Behaviour
 
     with open_search(settings, say) as desk, open_adapters(settings, say) as adapters:  # without an index no model
         library = IndexLibrary(desk.reader, desk.encoder, TextArchive(settings.index_root, settings.texts_root))
