@@ -107,7 +107,9 @@ class Settings(BaseSettings):
     answer_passages: int = Field(5, ge=1, le=50, description="Passages that an answer is judged on and may cite.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of sampling and of bootstrap intervals.")
 
-    prefect: bool = Field(False, description="Run `refresh` as a recorded Prefect flow instead of directly.")
+    prefect: bool = Field(
+        False, description="Run `refresh` and `retrain` as recorded Prefect flows instead of directly."
+    )
     prefect_startup_seconds: int = Field(
         150, ge=5, le=3600, description="How long Prefect's own temporary server may take to start, in seconds."
     )

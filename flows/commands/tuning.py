@@ -10,6 +10,7 @@ import typer
 
 from flows.commands.options import BehaviourName, Home, Json
 from flows.console import command
+from flows.exit_codes import DONE, NOT_SO
 from flows.formats import Format
 from serving.interface.behaviours import Behaviour
 
@@ -59,17 +60,28 @@ def retrain(
     ] = None,
     promote: Annotated[bool, typer.Option("--promote", help="Serve the adapter if the gate passes it.")] = False,
     seed: Seed = None,
+    flow: Annotated[
+        bool | None, typer.Option(help="Run it as a Prefect flow. Default: the setting prefect.", show_default=False)
+    ] = None,
     json: Json = False,
     home: Home = None,
 ) -> None:
     """Train an adapter. Snapshot, training, gate, registration; what the gate refuses is told with its reasons."""
     with command(json) as console:
+        from flows.adapters import show_adapter
         from flows.retrain_adapter import retrain_adapter
         from flows.retrain_plan import RetrainRequest
         from flows.settings import load_settings
 
-        settings = load_settings(home=home, seed=seed)
+        settings = load_settings(home=home, seed=seed, prefect=flow)
         request = RetrainRequest(behaviour, tuple(data or ()), charter, recipe, gate, promote, settings.seed)
+        if settings.prefect:
+            from flows.scheduled.run import run_retrain_flow
+
+            told = run_retrain_flow(settings, request, console.note, console.progress)
+            shown = show_adapter(settings, behaviour, told["version"])
+            console.show(told, shown.as_text(), code=DONE if told["passed"] else NOT_SO)
+            return
         at = datetime.now(UTC)
         retrained = retrain_adapter(settings, request, at=at, say=console.note, progress=console.progress)
         console.show(retrained.as_json(), retrained.as_text(), code=retrained.code)
