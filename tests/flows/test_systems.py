@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -134,6 +135,37 @@ def test_without_a_reranker_passages_stand_as_hybrid_search_puts_them():
     scores = rerank_system(bench(QueueEngine()), Running("hybrid_order"))(ROW)
     assert max(range(3), key=lambda place: scores[place]) == 1
     assert len(scores) == 3
+
+
+class NamesFirst:
+    """Holds a passage for the more relevant the earlier its id stands in the alphabet."""
+
+    def score(self, question: str, passages: Sequence[ContextPassage]) -> list[float]:
+        return [1 / (1 + ord(passage.id) - ord("a")) for passage in passages]
+
+
+@pytest.mark.parametrize(("weight", "first"), [(0.0, "b"), (1.0, "a")])
+def test_a_reranker_changes_the_order_by_its_weight(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weight: float, first: str
+):
+    opened: list[tuple[Path, Path, int]] = []
+
+    def open_one(base: Path, adapter: Path, *, passage_tokens: int, threads: int | None) -> NamesFirst:
+        opened.append((base, adapter, passage_tokens))
+        return NamesFirst()
+
+    monkeypatch.setattr("serving.assistant.reranker.open_reranker", open_one)
+    rerankers, running = Rerankers(tmp_path, None), Running("v1", {"weight": weight, "passage_tokens": 144.0})
+    for _ in range(2):
+        rerankers.load(running, tmp_path / "v1")
+    assert opened == [(tmp_path, tmp_path / "v1", 144)]
+    scores = rerank_system(make_bench(QueueEngine(), ReadableEncoder(), rerankers), running)(ROW)
+    assert ROW.passages[max(range(3), key=lambda place: scores[place])].id == first
+
+
+def test_a_reranker_that_does_not_say_what_it_reads_is_not_opened(tmp_path: Path):
+    with pytest.raises(CalibrationMissing, match="passage_tokens"):
+        Rerankers(tmp_path, None).load(Running("v1", {"weight": 0.5}), tmp_path)
 
 
 def test_an_assistant_is_measured_by_what_it_cites_and_by_what_it_could_have_cited():
