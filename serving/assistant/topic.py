@@ -18,16 +18,16 @@ from serving.interface.turns import Turn
 
 __all__ = ["beside", "leaving"]
 
-OWN_SHARE = 0.1
+OWN_SHARE = 0.05
 """Of the question's own wordings in the search, while it stays with the topic; what `WINDOWS` leave."""
-WINDOWS = ((4, 0.4), (6, 0.5))
+WINDOWS = ((4, 0.42), (6, 0.53))
 """How many turns are joined to the question in a search of their own, and its share."""
 LEAST = 0.02
 """Searches of less weight are left out."""
 TURN_CHARACTERS = 400
 """What of a turn is searched with: the embedder reads 256 tokens, the question first."""
 
-GAP, NEW_WORDS, ENOUGH, STEEPNESS = 0.15, 3, 3.25, 4.0
+GAP, NEW_WORDS, ENOUGH, STEEPNESS = 0.15, 3, 3.75, 4.0
 """A question leaves when cosine gap / GAP + new words / NEW_WORDS is above ENOUGH; STEEPNESS says how surely."""
 _DEPTH = 20
 _TOPIC_TURNS = 6
