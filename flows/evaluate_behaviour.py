@@ -72,7 +72,7 @@ def evaluate_behaviour(
     from tuning.rows import ROWS, read_rows
 
     rows = sampled(read_rows(data, ROWS[behaviour]), limit, settings.seed)
-    with open_bench(settings, say) as (bench, adapters):
+    with open_bench(settings, say, tries_rerankers=behaviour is Behaviour.RERANK) as (bench, adapters):
         running = _running(adapters, behaviour, choice)
         shown = partial(progress, f"evaluate {behaviour}")
         return BehaviourEvaluation(

@@ -130,10 +130,15 @@ def open_registry(settings: Settings) -> Registry:
     return Registry(AdapterStore(settings.adapters_root), Channels(settings.channels_path))
 
 
-def adapters_of(settings: Settings, engine: Engine, model: ModelFolder, say: Say) -> Adapters:
-    """The registry beside an engine that runs `model`; the reranker's base is prepared where one is used."""
+def adapters_of(
+    settings: Settings, engine: Engine, model: ModelFolder, say: Say, *, tries_rerankers: bool = False
+) -> Adapters:
+    """The registry beside an engine that runs `model`; the reranker's base is prepared where one is used.
+
+    `tries_rerankers`: one will be used that is neither served nor a starter.
+    """
     registry = open_registry(settings)
-    encoder = reranker_base(settings, say) if reranks(settings, registry) else None
+    encoder = reranker_base(settings, say) if tries_rerankers or reranks(settings, registry) else None
     rerankers = Rerankers(encoder.path if encoder else None, settings.threads)
     return Adapters(registry, fit_to(engine.template, model, encoder), engine, rerankers)
 

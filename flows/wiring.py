@@ -101,8 +101,11 @@ def open_search(settings: Settings, say: Say) -> Iterator[SearchDesk]:
 
 
 @contextmanager
-def open_adapters(settings: Settings, say: Say) -> Iterator[Adapters]:
-    """The base model in this process, and the registry of its adapters; the starters are taken over on first use."""
+def open_adapters(settings: Settings, say: Say, *, tries_rerankers: bool = False) -> Iterator[Adapters]:
+    """The base model in this process, and the registry of its adapters; the starters are taken over on first use.
+
+    `tries_rerankers` as in `adapters_of`.
+    """
     from flows.production import adapters_of, adopt
     from serving.assistant.local_engine import open_local_engine
     from serving.registry.models import prepare_model
@@ -110,7 +113,7 @@ def open_adapters(settings: Settings, say: Say) -> Iterator[Adapters]:
     model = prepare_model(settings.base_model, settings.models, progress=say)
     engine = open_local_engine(model, threads=settings.threads)
     try:
-        adapters = adapters_of(settings, engine, model, say)
+        adapters = adapters_of(settings, engine, model, say, tries_rerankers=tries_rerankers)
         adopt(settings, adapters, say, at=datetime.now(UTC))
         yield adapters
     finally:
@@ -118,12 +121,12 @@ def open_adapters(settings: Settings, say: Say) -> Iterator[Adapters]:
 
 
 @contextmanager
-def open_bench(settings: Settings, say: Say) -> Iterator[tuple[Bench, Adapters]]:
-    """What rows are measured with: models and adapters, and no index."""
+def open_bench(settings: Settings, say: Say, *, tries_rerankers: bool = False) -> Iterator[tuple[Bench, Adapters]]:
+    """What rows are measured with: models and adapters, and no index. `tries_rerankers` as in `adapters_of`."""
     from flows.systems import make_bench
 
     encoder = open_embedding(settings, say).encoder
-    with open_adapters(settings, say) as adapters:
+    with open_adapters(settings, say, tries_rerankers=tries_rerankers) as adapters:
         yield make_bench(adapters.engine, encoder, adapters.rerankers), adapters
 
 

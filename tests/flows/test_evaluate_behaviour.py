@@ -60,7 +60,9 @@ def tiny_bench(engine: JudgingEngine, tmp_path: Path, monkeypatch: pytest.Monkey
     model: ModelFolder = tiny_folder(tmp_path / "tiny")
 
     @contextmanager
-    def opened(settings: Settings, say: Callable[[str], None]) -> Iterator[tuple[Bench, Adapters]]:
+    def opened(
+        settings: Settings, say: Callable[[str], None], *, tries_rerankers: bool
+    ) -> Iterator[tuple[Bench, Adapters]]:
         adapters = adapters_of(settings, engine, model, say)
         yield make_bench(engine, ReadableEncoder(), adapters.rerankers), adapters
 
