@@ -6,7 +6,7 @@ itself is `tuning.gate`, which sees scores only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
@@ -29,6 +29,7 @@ from flows.systems import (
     signals_of,
 )
 from serving.interface.behaviours import Behaviour
+from serving.interface.errors import QuestionTooLong
 from serving.interface.refusal import Answerability
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     from serving.registry.manifest import AdapterDraft
     from tuning.evaluation import Evaluation
     from tuning.gate import Verdict
+    from tuning.rows import RefusalRow
     from tuning.snapshot import Snapshot
+    from tuning.systems import RefusalSystem
 
 __all__ = ["Judged", "calibrated", "decide_on", "judge", "measure_baselines"]
 
@@ -90,9 +93,16 @@ class Judged:
 def judge(
     bench: Bench, adapters: Adapters, plan: Plan, snapshot: Snapshot, adapter: Path, *, progress: Progress
 ) -> Judged:
-    """The verdict on the stored files in `adapter`, on rows that were held out of its training."""
+    """The verdict on the stored files in `adapter`, on rows that were held out of its training.
+
+    What is in production already is not asked to be better than itself: a run that was killed after its adapter was
+    promoted, or is repeated, comes to the verdict and the version that it had.
+    """
+    from tuning.thresholds import PRODUCTION
+
     running = calibrated(bench, adapters, plan, snapshot, adapter, progress=progress)
-    baselines = measure_baselines(bench, adapters, plan, snapshot, progress=progress)
+    without = (PRODUCTION,) if _is_served(adapters, plan.behaviour, adapter, running) else ()
+    baselines = measure_baselines(bench, adapters, plan, snapshot, progress=progress, without=without)
     return decide_on(bench, plan, snapshot, running, baselines, progress=progress)
 
 
@@ -116,15 +126,20 @@ def calibrated(
 
 
 def measure_baselines(
-    bench: Bench, adapters: Adapters, plan: Plan, snapshot: Snapshot, *, progress: Progress
+    bench: Bench,
+    adapters: Adapters,
+    plan: Plan,
+    snapshot: Snapshot,
+    *,
+    progress: Progress,
+    without: Collection[str] = (),
 ) -> dict[str, Evaluation]:
     """What the thresholds compare a candidate with, measured on the same rows.
 
     Un-tuned modes of refusal are calibrated on the same rows as the candidate, so that what it gains is the adapter's.
     """
-    measured = {
-        name: _baseline(bench, adapters, plan, snapshot, name, progress) for name in plan.thresholds.headline.least_gain
-    }
+    asked = [name for name in plan.thresholds.headline.least_gain if name not in without]
+    measured = {name: _baseline(bench, adapters, plan, snapshot, name, progress) for name in asked}
     return {name: baseline for name, baseline in measured.items() if baseline is not None}
 
 
@@ -152,7 +167,11 @@ def _with(running: Running, chosen: Mapping[str, float]) -> Running:
 
 
 def _calibrate_rerank(bench: Bench, rows: Sequence[Any], running: Running, told: Told) -> Mapping[str, float]:
-    """The weight of a reranker's scores beside the order that search found; each row is searched and scored once."""
+    """The weight of a reranker's scores beside the order that search found; each row is searched and scored once.
+
+    Raises RowsInvalid without a row that could be judged.
+    """
+    from tuning.errors import RowsInvalid
     from tuning.metrics.rerank import evaluate_rerank
 
     reranker = bench.rerankers.of(running)
@@ -161,6 +180,11 @@ def _calibrate_rerank(bench: Bench, rows: Sequence[Any], running: Running, told:
     gains: dict[float, float] = {}
     for weight in WEIGHTS:
         measured = evaluate_rerank(rows, reranked_system(found, scored, weight), seed=0, progress=told, resamples=1)
+        if not measured.judged:
+            raise RowsInvalid(
+                f"A reranker's weight is chosen on calibration rows; none of {len(rows)} could be judged.",
+                remedy="Add rows whose passages differ in relevance, or look at why rows could not be judged.",
+            )
         gains[weight] = measured.metrics["ndcg_at_10"].value
     return {"weight": max(WEIGHTS, key=lambda weight: (gains[weight], -weight))}
 
@@ -177,12 +201,12 @@ def _calibrate_refusal(
     assert budget is not None  # thresholds of refusal have one
     judged = cache(odds_system(bench, running))
     chosen = choose_threshold(rows, judged, over_refusal_budget=budget.aim, progress=told)
-    classed = [row for row in rows if row.label is not Answerability.UNDERSPECIFIED]
-    signals = [signals_of(bench, row) for row in classed]
+    classed = list(_classed(rows, judged))
+    signals = [signals_of(bench, row) for row, _ in classed]
     decision = fit_decision(
-        [log_odds(judged(row).answerable) - log_odds(chosen.threshold) for row in classed],
+        [log_odds(answerable) - log_odds(chosen.threshold) for _, answerable in classed],
         [(signal.coverage, signal.similarity) for signal in signals],
-        [row.label is Answerability.ANSWERABLE for row in classed],
+        [row.label is Answerability.ANSWERABLE for row, _ in classed],
         over_refusal_budget=budget.aim,
     )
     coverage, similarity = decision.signals
@@ -195,6 +219,18 @@ def _calibrate_refusal(
     }
 
 
+def _classed(rows: Sequence[RefusalRow], system: RefusalSystem) -> Iterator[tuple[RefusalRow, float]]:
+    """The rows that choosing a threshold looks at, with their odds: of either class, and possible to judge."""
+    from tuning.errors import NotJudged
+
+    for row in rows:
+        if row.label is not Answerability.UNDERSPECIFIED:
+            try:
+                yield row, system(row).answerable
+            except (NotJudged, QuestionTooLong):
+                continue  # as in `choose_threshold`, which is refused when too few are left
+
+
 def _measure(
     bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, name: str, progress: Progress
 ) -> Evaluation:
@@ -204,7 +240,7 @@ def _measure(
 def _baseline(
     bench: Bench, adapters: Adapters, plan: Plan, snapshot: Snapshot, name: str, progress: Progress
 ) -> Evaluation | None:
-    """What the thresholds call `name`; None for production where nothing but an un-tuned mode is served."""
+    """What the thresholds call `name`; None for production where no adapter is served."""
     from tuning.metrics.query_rewrite import evaluate_query_rewrite
     from tuning.systems import copy_question
     from tuning.thresholds import PRODUCTION
@@ -212,14 +248,41 @@ def _baseline(
     rows: Sequence[Any] = snapshot.rows("held_out")
     if name == COPY:
         return evaluate_query_rewrite(rows, copy_question, seed=plan.seed, adapter=COPY)
-    value = adapters.registry.value(plan.behaviour) if name == PRODUCTION else name
-    running = adapters.load(plan.behaviour, value)
-    if name == PRODUCTION and not running.tuned:
+    running = _served(adapters, plan.behaviour) if name == PRODUCTION else adapters.load(plan.behaviour, name)
+    if running is None:
         return None
     if plan.behaviour is Behaviour.REFUSAL and not running.tuned:
         told = partial(progress, f"calibrate {name}")
         running = _with(running, _calibrate_refusal(bench, plan, snapshot.rows("calibration"), running, told))
     return _measure(bench, plan, rows, running, name, progress)
+
+
+def _served(adapters: Adapters, behaviour: Behaviour) -> Running | None:
+    """The adapter in production; None for an un-tuned mode, and for one made for another base model or contract.
+
+    Such a one answers nobody, and training anew is the way out of it. Raises AdapterDamaged, AdapterMissing.
+    """
+    from serving.registry.errors import AdapterMismatch
+
+    try:
+        running = adapters.load(behaviour, adapters.registry.value(behaviour))
+    except AdapterMismatch:
+        return None
+    return running if running.tuned else None
+
+
+def _is_served(adapters: Adapters, behaviour: Behaviour, adapter: Path, running: Running) -> bool:
+    """Whether production serves these weights with these numbers."""
+    from serving.registry.channels import untuned_modes
+    from serving.registry.digests import file_digest
+    from serving.registry.manifest import CONFIG, WEIGHTS
+
+    value = adapters.registry.value(behaviour)
+    if value in untuned_modes(behaviour):
+        return False
+    manifest = adapters.registry.store.show(behaviour, value)
+    same = all(manifest.files[name] == file_digest(adapter / name) for name in (WEIGHTS, CONFIG))
+    return same and manifest.calibration == running.calibration
 
 
 def _leak(bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, progress: Progress) -> Evaluation:

@@ -12,6 +12,7 @@ reasons, so that it can be looked at; it cannot be promoted.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from flows.exit_codes import DONE, NOT_SO
 from flows.retrain_plan import Plan, RetrainRequest, freeze_plan, run_name
 from flows.wiring import make_home
+from serving.interface.behaviours import Behaviour
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -136,6 +138,7 @@ def train_candidate(settings: Settings, plan: Plan, snapshot_id: str, say: Say, 
 
     snapshot = _open(settings, plan, snapshot_id)
     rows = snapshot.rows("train")
+    # The plan asked for today's date when it was frozen; a run that goes on tomorrow is the same run.
     require_yes(advise(plan.charter, today=plan.charter.review_date, rows=len(rows)))
     base = base_of(settings, plan.behaviour, say)
     name = run_name(plan, snapshot_id, [base.weights_digest, base.tokenizer_digest])
@@ -152,12 +155,14 @@ def register_candidate(
     from flows.judging import judge
     from flows.reports import write_report, write_statements
     from flows.wiring import open_bench
+    from serving.registry.files import locked
 
-    snapshot = _open(settings, plan, snapshot_id)
-    with open_bench(settings, say) as (bench, adapters):
+    snapshot, reranks = _open(settings, plan, snapshot_id), plan.behaviour is Behaviour.RERANK
+    with locked(run / ".lock"), open_bench(settings, say, tries_rerankers=reranks) as (bench, adapters):
         judged = judge(bench, adapters, plan, snapshot, run / "adapter", progress=progress)
         statements = write_statements(run, plan, snapshot, judged)
         manifest = adapters.registry.store.register(statements, judged.draft(plan, adapters, snapshot_id, at))
+        shutil.rmtree(statements)  # the registry has its own copy
     write_report(settings, manifest, judged)
     say(f"Registered {manifest.name}: {'passed' if manifest.verdict.passed else 'refused'} by the gate.")
     return manifest.version

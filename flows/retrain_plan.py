@@ -20,6 +20,7 @@ from serving.interface.behaviours import Behaviour
 if TYPE_CHECKING:
     from flows.settings import Settings
     from tuning.charter import Charter
+    from tuning.errors import TuningError
     from tuning.recipe import Recipe
     from tuning.recipe_rerank import RerankRecipe
     from tuning.thresholds import GateThresholds
@@ -66,22 +67,26 @@ class Plan:
 
 
 def freeze_plan(settings: Settings, request: RetrainRequest, *, today: date) -> Plan:
-    """Reads charter, recipe and thresholds. Raises TrainingNotAdvised on a no, RowsUnnamed, and what reading raises."""
+    """Reads charter, recipe and thresholds, each for the behaviour that is asked for.
+
+    Raises TrainingNotAdvised on a no, RowsUnnamed, CharterInvalid, RecipeInvalid, ThresholdsInvalid.
+    """
     from tuning.charter import advise, read_charter, require_yes
+    from tuning.errors import CharterInvalid, RecipeInvalid, ThresholdsInvalid
     from tuning.recipe import read_recipe
     from tuning.recipe_rerank import read_rerank_recipe
     from tuning.thresholds import read_thresholds
 
-    charter = read_charter(request.charter or _packaged("charters", request.behaviour))
+    wanted = request.behaviour
+    charter = read_charter(request.charter or _packaged("charters", wanted))
+    _require_same(wanted, charter.behaviour, "charter", CharterInvalid)
     require_yes(advise(charter, today=today))
-    read = read_rerank_recipe if request.behaviour is Behaviour.RERANK else read_recipe
-    return Plan(
-        request=request,
-        data=_data(settings, request),
-        charter=charter,
-        recipe=read(request.recipe or _packaged("recipes", request.behaviour)),
-        thresholds=read_thresholds(request.gate or _packaged("gates", request.behaviour)),
-    )
+    read = read_rerank_recipe if wanted is Behaviour.RERANK else read_recipe
+    recipe = read(request.recipe or _packaged("recipes", wanted))
+    _require_same(wanted, recipe.behaviour, "recipe", RecipeInvalid)
+    thresholds = read_thresholds(request.gate or _packaged("gates", wanted))
+    _require_same(wanted, thresholds.behaviour, "gate", ThresholdsInvalid)
+    return Plan(request, _data(settings, request), charter, recipe, thresholds)
 
 
 def run_name(plan: Plan, snapshot_id: str, base: Sequence[str]) -> str:
@@ -91,6 +96,14 @@ def run_name(plan: Plan, snapshot_id: str, base: Sequence[str]) -> str:
 
     decides: list[Any] = [snapshot_id, recipe_digest(plan.recipe), gate_digest(plan.thresholds), plan.seed, *base]
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+
+
+def _require_same(wanted: Behaviour, found: Behaviour, what: str, error: type[TuningError]) -> None:
+    if found is not wanted:
+        raise error(
+            f"The {what} is for {found}, and {wanted} is to be trained.",
+            remedy=f"Give the file for {wanted} with --{what}, or leave it out for the project's own.",
+        )
 
 
 def _data(settings: Settings, request: RetrainRequest) -> tuple[Path, ...]:

@@ -239,7 +239,7 @@ def _leak(case: _Case) -> Iterator[Check]:
 
 def _notes(case: _Case) -> Iterator[str]:
     if PRODUCTION in case.thresholds.headline.least_gain and PRODUCTION not in case.baselines:
-        yield "Nothing of this behaviour is in production yet, so nothing was compared with it."
+        yield "Production serves no other adapter of this behaviour, so nothing was compared with it."
     small = sorted(case.candidate.slices.keys() - set(_large_slices(case))) if case.thresholds.slices else []
     if small:
         yield f"Too small to be held to rules of their own: {', '.join(small)}."
