@@ -21,6 +21,7 @@ from prefect.runtime import flow_run
 from flows import retrain_adapter as steps
 from flows.retrain_plan import Plan, RetrainRequest, freeze_plan
 from flows.settings import Settings, load_settings
+from flows.wiring import make_home
 from serving.interface.behaviours import Behaviour
 
 __all__ = ["promote_passed", "register_candidate", "retrain_adapter_flow", "take_snapshot", "train_candidate"]
@@ -70,7 +71,9 @@ def retrain_adapter_flow(
     A schedule gives `behaviour`, `data` and `promote`; the command line gives a whole `request`.
     """
     settings, at = load_settings(home=home), datetime.now(UTC)
-    asked = request or RetrainRequest(Behaviour(behaviour), tuple(map(Path, data)), promote=promote)
+    make_home(settings)
+    scheduled = RetrainRequest(Behaviour(behaviour), tuple(map(Path, data)), promote=promote, seed=settings.seed)
+    asked = request or scheduled
     tell, show = say or _unsaid, progress or _unseen
     plan = freeze_plan(settings, asked, today=at.date())
     snapshot = take_snapshot(settings, plan, tell)
