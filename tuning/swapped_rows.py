@@ -1,6 +1,6 @@
 """Rows in which other facts stand than in the rows they are made from: what `content_leak` asks with.
 
-Pure and seeded: a row, whatever stands beside it, is always swapped alike. `None` where nothing can be swapped.
+Pure and seeded: a row is always swapped alike, whatever the order of the others. `None` where nothing can be swapped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from serving.interface.refusal import Answerability
 from serving.interface.turns import Turn
 from tuning.evaluation import row_key
 from tuning.facts import choose_swaps, find_facts, swap, words_of
-from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, RerankRow
+from tuning.rows import AnswerSentence, CitationRow, QueryRewriteRow, RefusalRow, RerankRow, RowCitation
 
 __all__ = [
     "Foreign",
@@ -32,8 +32,8 @@ __all__ = [
 AnyRow = TypeVar("AnyRow", bound=BaseModel)
 Passage = TypeVar("Passage", bound=ContextPassage)
 
-Foreign = Sequence[tuple[str, ContextPassage]]
-"""Passages and the documents they are from, in order of their texts, each once."""
+Foreign = Sequence[tuple[frozenset[str], ContextPassage]]
+"""Passages and the documents they are from, in order of their texts, each once and without an id."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,15 @@ def swap_citation(row: CitationRow, seed: int) -> Swapped[CitationRow] | None:
     if not swaps:
         return None
     moved = {passage.id: swap(passage.text, swaps)[1] for passage in row.passages}
-    answer = [
-        {
-            "text": swap(sentence.text, swaps)[0],
-            "citations": [
-                {"passage_id": c.passage_id, "start": moved[c.passage_id](c.start), "end": moved[c.passage_id](c.end)}
-                for c in sentence.citations
-            ],
-        }
+
+    def follow(cited: RowCitation) -> RowCitation:
+        to = moved[cited.passage_id]
+        return RowCitation(passage_id=cited.passage_id, start=to(cited.start), end=to(cited.end))
+
+    answer = tuple(
+        AnswerSentence(text=swap(sentence.text, swaps)[0], citations=tuple(map(follow, sentence.citations)))
         for sentence in row.answer
-    ]
+    )
     return Swapped(_with(row, passages=_passages(row.passages, swaps), answer=answer), swaps)
 
 
@@ -79,9 +78,17 @@ def swap_query_rewrite(row: QueryRewriteRow, seed: int) -> Swapped[QueryRewriteR
 
 
 def passages_of(rows: Sequence[RefusalRow]) -> Foreign:
-    """All passages of the rows, to choose foreign ones from."""
-    found = {passage.text: (row.origin.document, passage) for row in rows for passage in row.passages}
-    return [found[text] for text in sorted(found)]
+    """All passages of the rows whose document is known, to choose foreign ones from, with every document they are in.
+
+    Among several passages of a row only the one that answers is known to be of the row's document; where rows name no
+    document, all count.
+    """
+    found: dict[ContextPassage, set[str]] = {}
+    for row in rows:
+        for passage in row.passages:
+            if not row.origin.document or len(row.passages) == 1 or row.answering == passage.id:
+                found.setdefault(_renamed(passage, ""), set()).add(row.origin.document)
+    return [(frozenset(found[passage]), passage) for passage in sorted(found, key=ContextPassage.model_dump_json)]
 
 
 def swap_refusal(row: RefusalRow, foreign: Foreign, seed: int) -> Swapped[RefusalRow] | None:
@@ -92,20 +99,15 @@ def swap_refusal(row: RefusalRow, foreign: Foreign, seed: int) -> Swapped[Refusa
     """
     if row.label is not Answerability.ANSWERABLE:
         return None
-    own = {passage.text for passage in row.passages}
-    first = random.Random(f"{seed}:{row_key(row)}").randrange(len(foreign))
-    others = (
-        passage
-        for document, passage in (*foreign[first:], *foreign[:first])
-        if passage.text not in own and (not document or document != row.origin.document)
-    )
-    passages = [
-        _renamed(next(others, None), passage.id) if row.answering in (None, passage.id) else passage
-        for passage in row.passages
-    ]
-    if None in passages:
+    own, document = {passage.text for passage in row.passages}, row.origin.document
+    fitting = [p for documents, p in foreign if p.text not in own and not (document and document in documents)]
+    replaced = [passage.id for passage in row.passages if row.answering in (None, passage.id)]
+    if len(fitting) < len(replaced):
         return None
-    return Swapped(_with(row, passages=tuple(passages), label=Answerability.UNANSWERABLE, answering=None))
+    chosen = random.Random(f"{seed}:{row_key(row)}").sample(fitting, len(replaced))
+    others = {name: _renamed(passage, name) for name, passage in zip(replaced, chosen, strict=True)}
+    passages = tuple(others.get(passage.id, passage) for passage in row.passages)
+    return Swapped(_with(row, passages=passages, label=Answerability.UNANSWERABLE, answering=None))
 
 
 def swap_rerank(row: RerankRow, seed: int) -> Swapped[RerankRow] | None:
@@ -139,8 +141,8 @@ def _passages(passages: Sequence[Passage], swaps: Mapping[str, str]) -> tuple[Pa
     )
 
 
-def _renamed(passage: ContextPassage | None, name: str) -> ContextPassage | None:
-    return passage.model_copy(update={"id": name}) if passage else None
+def _renamed(passage: ContextPassage, name: str) -> ContextPassage:
+    return passage.model_copy(update={"id": name})
 
 
 def _with(row: AnyRow, **changes: Any) -> AnyRow:

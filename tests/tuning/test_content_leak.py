@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from serving.interface.context import ContextPassage
 from serving.interface.refusal import Judgement
 from tests.tuning.gateway_rows import (
     answer_with,
@@ -20,7 +21,7 @@ from tuning.content_leak import (
     leak_refusal,
     leak_rerank,
 )
-from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, RerankRow
+from tuning.rows import AnswerSentence, CitationRow, QueryRewriteRow, RefusalRow, RerankRow, RowCitation
 from tuning.systems import WrittenAnswer
 
 CITATIONS = [citation_row(n) for n in range(20)]
@@ -72,12 +73,11 @@ def test_where_no_model_writes_what_is_shown_is_looked_at():
 def test_the_number_of_a_citation_is_no_fact():
     row = citation_row(3)
     text = f"{row.passages[0].text.removesuffix('.')} and 2 more."
-    numbered = CitationRow.model_validate(
-        {
-            "question": "How many more?",
-            "passages": [{"id": "p", "text": text}],
-            "answer": [{"text": text, "citations": [{"passage_id": "p", "start": 0, "end": len(text)}]}],
-        }
+    cited = RowCitation(passage_id="p", start=0, end=len(text))
+    numbered = CitationRow(
+        question="How many more?",
+        passages=(ContextPassage(id="p", text=text),),
+        answer=(AnswerSentence(text=text, citations=(cited,)),),
     )
     found = leak_citation([numbered], lambda row: WrittenAnswer("Some. [2]", (), context_of(row)), seed=0)
     assert found.reasons() == {"the text shows neither the old facts nor the new": 1}

@@ -129,3 +129,31 @@ def test_a_ranking_row_is_swapped_in_question_and_passages_alike():
 
 def test_a_question_that_shares_no_name_with_its_passage_is_not_swapped():
     assert swap_rerank(rerank_row(3).model_copy(update={"question": "what is the port?"}), 0) is None
+
+
+def test_a_text_that_stands_in_two_documents_is_foreign_to_neither_whatever_the_order():
+    row = refusal_row(1, answerable=True)
+    shared = refusal_row(2, answerable=False)
+    also_here = shared.model_copy(update={"question": "What else?", "origin": row.origin})
+    for rows in ([row, shared, also_here], [also_here, shared, row]):
+        assert swap_refusal(row, passages_of(rows), 0) is None
+
+
+def test_a_passage_beside_the_one_that_answers_may_be_of_any_document_and_is_not_taken_for_foreign():
+    """It stands in a row about page 2, and could be the very page that this row is about."""
+    row = refusal_row(1, answerable=True)
+    beside = RefusalRow(**{**dict(refusal_row(2, answerable=True)), "passages": (page(2), page(3))})
+    assert {passage.text for _, passage in passages_of([row, beside])} == {page(1).text, page(2).text}
+
+
+@given(st.permutations([refusal_row(n, answerable=n % 2 == 0) for n in range(8)]), numbers)
+def test_the_order_of_the_rows_chooses_no_other_foreign_passage(rows: list[RefusalRow], seed: int):
+    row = refusal_row(2, answerable=True)
+    in_order = [refusal_row(n, answerable=n % 2 == 0) for n in range(8)]
+    assert swap_refusal(row, passages_of(rows), seed) == swap_refusal(row, passages_of(in_order), seed)
+
+
+def test_without_another_passage_nothing_is_swapped():
+    row = refusal_row(1, answerable=True)
+    assert swap_refusal(row, [], 0) is None
+    assert swap_refusal(row, passages_of([row]), 0) is None
