@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tuning.evaluation import Evaluation
-from tuning.statistics import Interval, bootstrap_gain
+from tuning.statistics import Interval, Statistic, bootstrap_gain
 
 __all__ = ["Comparison", "compare"]
 
@@ -20,7 +20,13 @@ class Comparison:
     """A slice of the rows; empty for all."""
     pairs: int
     """Rows for which both could be judged."""
+    smaller_class: int
+    """Of these, rows of the rarer class, where the metric knows classes; else all."""
     gain: Interval
+
+    def is_of(self, least: int) -> bool:
+        """Whether there are so many pairs, and of a class at least half as many: a class of one row has no spread."""
+        return self.pairs >= least and 2 * self.smaller_class >= least
 
     def __str__(self) -> str:
         where = f" on {self.part}" if self.part else ""
@@ -40,4 +46,8 @@ def compare(
     ours = [(o.value(metric), theirs.get(o.key)) for o in candidate.outcomes if not part or part in o.slices]
     pairs = [(a, b) for a, b in ours if a is not None and b is not None]
     gain = bootstrap_gain(pairs, statistic, seed=seed, resamples=resamples) if statistic else None
-    return Comparison(metric, name, part, len(pairs), gain) if gain else None
+    if gain is None:
+        return None
+    positive = sum(own.positive for own, _ in pairs)
+    smaller = len(pairs) if statistic is Statistic.MEAN else min(positive, len(pairs) - positive)
+    return Comparison(metric, name, part, len(pairs), smaller, gain)

@@ -43,6 +43,8 @@ class Metric:
 
     name: str
     statistic: Statistic = Statistic.MEAN
+    less_is_better: bool = False
+    """Then a gain is no win: the metric is bounded by a ceiling or a budget."""
 
 
 @dataclass(frozen=True)
@@ -245,4 +247,4 @@ def _cell(interval: Interval | None) -> str:
 
 
 def _line(title: str, cells: Any) -> str:
-    return "".join([f"{title:<32}", *(f"{cell:<26}" for cell in cells)]).rstrip()
+    return "".join([f"{title:<32}", *(f"{cell:<25} " for cell in cells)]).rstrip()

@@ -156,7 +156,7 @@ def _gains(case: _Case, comparisons: list[Comparison]) -> Iterator[Check]:
                 yield Check(False, f"{baseline} was not measured, so no gain of {metric} over it is known.")
             continue
         found = case.compare(metric, baseline)
-        if found is None or found.pairs < least:
+        if found is None or not found.is_of(least):
             yield _too_few(metric, baseline, found, least)
             continue
         comparisons.append(found)
@@ -171,7 +171,7 @@ def _losses(case: _Case, comparisons: list[Comparison]) -> Iterator[Check]:
             if baseline not in case.baselines:
                 continue  # said once, where gains are checked
             found = case.compare(rule.metric, baseline)
-            if found is None or found.pairs < least:
+            if found is None or not found.is_of(least):
                 yield _too_few(rule.metric, baseline, found, least)
                 continue
             comparisons.append(found)
@@ -209,9 +209,11 @@ def _over_refusal(case: _Case) -> Iterator[Check]:
     rule = case.thresholds.over_refusal
     if rule is None:
         return
-    found = case.candidate.metrics.get("false_refusal_rate")
-    if found is None:
-        yield Check(False, f"False refusals could not be judged on any row; the budget is {rule.budget:.3f}.")
+    name, least = "false_refusal_rate", case.thresholds.rows.least_judged
+    found = case.candidate.metrics.get(name)
+    answerable = sum(outcome.value(name) is not None for outcome in case.candidate.outcomes)
+    if found is None or 2 * answerable < least:
+        yield Check(False, f"False refusals were judged on {answerable} rows; half of {least} are needed.")
     else:
         sentence = (
             f"false_refusal_rate is {_shown(found)}; its high end must be within the budget of {rule.budget:.3f}."
@@ -260,9 +262,9 @@ def _floor(metric: str, found: Interval | None, floor: float) -> Check:
 
 def _too_few(metric: str, baseline: str, found: Comparison | None, least: int) -> Check:
     pairs = found.pairs if found else 0
-    return Check(
-        False, f"{metric} was judged for both the candidate and {baseline} on {pairs} rows; {least} are needed."
-    )
+    rarer = f", {found.smaller_class} of the rarer class" if found and found.smaller_class < pairs else ""
+    wanted = f"{least} are needed{', half of them of each class' if rarer else ''}"
+    return Check(False, f"{metric} was judged for both the candidate and {baseline} on {pairs} rows{rarer}; {wanted}.")
 
 
 def _shown(found: Interval) -> str:

@@ -18,12 +18,14 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from serving.interface.behaviours import Behaviour
+from serving.registry.channels import untuned_modes
 from tuning.errors import ThresholdsInvalid
 from tuning.evaluation import Metric
 from tuning.metrics import citation, query_rewrite, refusal, rerank
 from tuning.strict_yaml import read_yaml
 
 __all__ = [
+    "COPY",
     "MEASURES",
     "PRODUCTION",
     "Enough",
@@ -49,6 +51,8 @@ MEASURES: Mapping[Behaviour, Sequence[Metric]] = MappingProxyType(
 """What can be asked of each behaviour."""
 PRODUCTION = "production"
 """The one baseline that may be absent: before the first promotion there is none."""
+COPY = "copy"
+"""The rewriter that returns the question: a baseline of `query_rewrite` that needs no model."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -153,6 +157,24 @@ class GateThresholds(BaseModel):
         unknown = {name for rule in self.must_not_lose for name in rule.against} - self.headline.least_gain.keys()
         if unknown:
             raise ValueError(f"must_not_lose names baselines that the headline lacks: {', '.join(sorted(unknown))}")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_to_gain_is_better_when_it_is_more(self) -> Self:
+        gained = {self.headline.metric, *(rule.metric for rule in self.must_not_lose), *self.floors}
+        gained |= set(self.slices.floors if self.slices else ())
+        wrong = gained & {metric.name for metric in MEASURES[self.behaviour] if metric.less_is_better}
+        if wrong:
+            raise ValueError(f"of these less is better, so they go under ceilings: {', '.join(sorted(wrong))}")
+        return self
+
+    @model_validator(mode="after")
+    def _baselines_can_be_measured(self) -> Self:
+        known = {*untuned_modes(self.behaviour), PRODUCTION}
+        known |= {COPY} if self.behaviour is Behaviour.QUERY_REWRITE else set()
+        unknown = self.headline.least_gain.keys() - known
+        if unknown:
+            raise ValueError(f"these are no baselines of {self.behaviour}: {', '.join(sorted(unknown))}")
         return self
 
     @model_validator(mode="after")

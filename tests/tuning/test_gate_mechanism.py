@@ -167,3 +167,17 @@ def test_a_rewriter_that_copies_is_refused_for_what_it_leaves_out():
 def test_a_rewriter_that_knows_the_conversations_by_heart_is_caught_by_the_swapped_names_alone():
     (reason,) = gate_rewrite(lambda row: KNOWN[row.question]).reasons
     assert reason.startswith("follows_context is 0.000")
+
+
+def test_a_class_of_a_few_rows_proves_nothing_about_it():
+    """Five answerable rows, all answered: no false refusal was seen, and none of 5 is not few of many."""
+    rows = [refusal_row(n, answerable=n < 5) for n in range(80)]
+    thresholds = read_thresholds(packaged_thresholds(Behaviour.REFUSAL))
+    untuned = evaluate_refusal(rows, coin, threshold=0.5, seed=0)
+    candidate = evaluate_refusal(rows, reads, threshold=0.5, seed=0)
+    leak = leak_refusal(REFUSALS, reads, threshold=0.5, seed=0)
+    found = decide(candidate, {"prompt": untuned, "few_shot": untuned}, thresholds, content_leak=leak, seed=0)
+    assert "False refusals were judged on 5 rows; half of 50 are needed." in found.reasons
+    few = [reason for reason in found.reasons if "on 80 rows, 5 of the rarer class; 50 are needed, half" in reason]
+    assert [reason.split(" was ")[0] for reason in few] == ["balanced_accuracy", "balanced_accuracy", "auc", "auc"]
+    assert len(found.reasons) == 5

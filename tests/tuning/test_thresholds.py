@@ -50,6 +50,8 @@ WRONG = {
     "no budget for refusal": ("over_refusal: {budget: 0.4, aim: 0.33}\n", "", "over_refusal"),
     "another behaviour": ("behaviour: refusal", "behaviour: rerank", "no metrics of rerank"),
     "a baseline that is not compared": ("tolerance: 0.03", "tolerance: 0.03, against: [copy]", "copy"),
+    "a baseline that cannot be measured": ("few_shot: 0.05", "few_shots: 0.05", "no baselines of refusal: few_shots"),
+    "a gain of what should be less": ("metric: auc", "metric: false_refusal_rate", "ceilings: false_refusal_rate"),
     "a key twice": ("\nrows:", "\nbehaviour: refusal\nrows:", "second time"),
 }
 

@@ -20,14 +20,14 @@ from tuning.systems import Progress, RewriteSystem
 __all__ = ["METRICS", "evaluate_query_rewrite", "judge_rewrite"]
 
 METRICS = tuple(
-    Metric(name)
+    Metric(name, less_is_better=name == "unchanged")
     for name in (
         "rouge1_f1",
         "rouge1_f1_copy",  # of the question itself: what copying would earn
         "rouge1_recall",
         "missing_words_recall",  # content words of the person's rewrite that the question lacks
         "exact_match",
-        "unchanged",  # where the person changed the question; lower is better
+        "unchanged",  # where the person changed the question
         "well_formed",  # the contract's parser takes the text
     )
 )

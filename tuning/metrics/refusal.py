@@ -6,13 +6,14 @@ A question counts as answered from a threshold of its probability on, chosen on 
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from serving.interface.refusal import Answerability, Judgement
-from tuning.errors import RowsInvalid
+from tuning.errors import NotJudged, RowsInvalid
 from tuning.evaluation import Evaluation, Judged, Metric, Subject, run_rows, summarise
 from tuning.rows import RefusalRow
 from tuning.statistics import RESAMPLES, Statistic
@@ -24,7 +25,7 @@ METRICS = (
     Metric("accuracy_answerable"),
     Metric("accuracy_unanswerable"),
     Metric("balanced_accuracy", Statistic.BALANCED),
-    Metric("false_refusal_rate"),  # of the answerable; lower is better
+    Metric("false_refusal_rate", less_is_better=True),  # of the answerable
     Metric("auc", Statistic.AUC),
     Metric("accuracy_underspecified"),  # asked back, neither answered nor refused
 )
@@ -47,7 +48,12 @@ def evaluate_refusal(
 
 
 def judge_refusal(row: RefusalRow, judgement: Judgement, threshold: float) -> Judged:
-    """What a judgement earns for a row. Asking back is a way of not answering."""
+    """What a judgement earns for a row. Asking back is a way of not answering.
+
+    Raises NotJudged for odds that are no number.
+    """
+    if not math.isfinite(judgement.answerable):
+        raise NotJudged("the odds are no finite number")
     label = judgement.label(threshold)
     counts = (f"labelled_{row.label}", f"judged_{label}")
     shown = f"{row.question} ({row.label}) -> {label}, {judgement.answerable:.3f}"

@@ -79,6 +79,11 @@ def test_a_row_that_the_judge_cannot_take_is_not_a_refusal():
     assert found.reasons() == {"its prompt is too long": 1}
 
 
+def test_odds_that_are_no_number_are_no_refusal():
+    found = evaluate_refusal(rows_of(YES, YES, NO), odds(float("nan"), 0.9, 0.1), threshold=0.5, seed=0)
+    assert (found.judged, found.metrics["false_refusal_rate"].value, found.metrics["auc"].value) == (2, 0.0, 1.0)
+
+
 def test_the_best_threshold_lies_in_the_middle_of_the_best_range():
     choice = choose_threshold(rows_of(YES, YES, NO, NO), odds(0.9, 0.7, 0.3, 0.1), over_refusal_budget=1.0)
     assert choice.threshold == pytest.approx(0.5)
