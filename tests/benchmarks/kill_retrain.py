@@ -1,0 +1,161 @@
+"""Kills a retraining with SIGKILL, again and again, and says what was left and what the next run did.
+
+    python -m tests.benchmarks.kill_retrain [--kills 10] [--rows 80] [--seed 0] [--out kills.json]
+
+A real retraining of the refusal adapter, on the project's own rows, by the command that users type. One run is left
+alone; the other is killed each time some seconds after one more checkpoint, which at last is while it is judged. After
+each kill the registry must hold nothing, or whole adapters only; each next run must go on from a checkpoint; the
+adapter registered at the end must be the one of the run that was left alone, byte for byte. Exits 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.figures import say
+
+ROOT = Path(__file__).parents[2]
+RECIPE = """
+behaviour: refusal
+lora: {rank: 8, alpha: 16, upper_layers: 0.34}
+learning_rate: 1.0e-3
+epochs: 3
+examples_per_sequence: 8
+tokens_per_sequence: 512
+sequences_per_step: 1
+checkpoint_seconds: 3
+"""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One killed run and what it left."""
+
+    seconds: float
+    """After its start."""
+    checkpoints: int
+    """Whole ones, afterwards."""
+    newest: int
+    """Step of the newest whole checkpoint, 0 if there is none."""
+    registered: int
+    """Adapters that the registry shows, afterwards."""
+    sound: bool
+    """Whether `adapters verify` finds nothing wrong."""
+
+
+def main() -> int:
+    given = _arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        files = _write_files(place, given.rows)
+        say("A run that is left alone.")
+        whole = _finish(place / "whole", files)
+        kills = list(_kills(place / "killed", files, given.kills, random.Random(given.seed)))
+        say("The run that was killed, to its end.")
+        resumed = _finish(place / "killed", files)
+    same = whole["version"] == resumed["version"]
+    good = same and all(kill.sound and not kill.registered for kill in kills)
+    result = {"kills": [asdict(kill) for kill in kills], "same_adapter": same, "version": whole["version"]}
+    text = json.dumps(result, indent=1)
+    if given.out:
+        given.out.write_text(text + "\n", "utf-8")
+    sys.stdout.write(text + "\n")
+    return 0 if good else 1
+
+
+def _kills(home: Path, files: Sequence[str], count: int, chance: random.Random) -> Any:
+    for number in range(count):
+        process = _start(home, files)
+        began = time.monotonic()
+        _wait(process, home, chance.uniform(2, 12))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kill = _look(home, time.monotonic() - began)
+        say(f"kill {number + 1}: after {kill.seconds:.0f} s, checkpoint {kill.newest}, sound {kill.sound}")
+        yield kill
+
+
+def _wait(process: subprocess.Popen[bytes], home: Path, seconds: float) -> None:
+    """Until training has begun, or gone on, and some seconds more; at most until the process ends."""
+    before = _checkpoints(home)
+    while process.poll() is None and _checkpoints(home) == before:
+        time.sleep(0.1)
+    time.sleep(seconds if process.poll() is None else 0)
+
+
+def _look(home: Path, seconds: float) -> Kill:
+    checkpoints = _checkpoints(home)
+    listed = _run(home, "adapters", "list")
+    registered = sum(entry["version"] is not None for entry in listed.get("adapters", []))
+    code = subprocess.run(_command(home, "adapters", "verify"), cwd=ROOT, capture_output=True, check=False).returncode
+    return Kill(round(seconds, 1), len(checkpoints), max(checkpoints, default=0), registered, code == 0)
+
+
+def _checkpoints(home: Path) -> list[int]:
+    return sorted(int(path.parent.name.rpartition("-")[2]) for path in home.glob("runs/*/*/checkpoints/*/complete"))
+
+
+def _finish(home: Path, files: Sequence[str]) -> dict[str, Any]:
+    """The result of a run that goes to its end; a gate that says no is an end, too."""
+    done = subprocess.run(_retrain(home, files), cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"the retraining ended with {done.returncode}")
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def _start(home: Path, files: Sequence[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(_retrain(home, files), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _run(home: Path, *words: str) -> dict[str, Any]:
+    done = subprocess.run(_command(home, *words), cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def _retrain(home: Path, files: Sequence[str]) -> list[str]:
+    return _command(home, "retrain", "refusal", *files)
+
+
+def _command(home: Path, *words: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("groundskeeper")), *words, "--home", str(home), "--json"]
+
+
+def _write_files(place: Path, rows: int) -> list[str]:
+    """Rows, charter and recipe of a small training, as options of the command."""
+    lines = (ROOT / "tests" / "rows" / "refusal.jsonl").read_text("utf-8").splitlines()[:rows]
+    charter = (ROOT / "tuning" / "charters" / "refusal.yaml").read_text("utf-8")
+    texts = {
+        "data": "\n".join(lines) + "\n",
+        "recipe": RECIPE,
+        "charter": re.sub(r"minimum: \d+", "minimum: 10", charter),
+    }
+    for name, text in texts.items():
+        (place / name).write_text(text, "utf-8")
+    return [word for name in texts for word in (f"--{name}", str(place / name))]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--rows", type=int, default=80)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
