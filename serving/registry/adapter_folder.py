@@ -22,13 +22,20 @@ from pydantic import ValidationError
 from serving.registry.digests import file_digest, file_digests
 from serving.registry.errors import AdapterDamaged, AdapterUnusable
 from serving.registry.files import copy_synced, sync_folder, write_synced
-from serving.registry.manifest import CONFIG, WEIGHTS, AdapterDraft, AdapterManifest, registered
+from serving.registry.manifest import (
+    CONFIG,
+    STATEMENTS,
+    WEIGHTS,
+    AdapterDraft,
+    AdapterManifest,
+    is_file_name,
+    registered,
+)
 
 __all__ = ["adapter_files", "copy_adapter", "read_manifest", "require_adapter", "seal", "verify_folder"]
 
 _MANIFEST = "manifest.json"
 _SEAL = "manifest.json.sha256"
-_STATEMENTS = (".json", ".md", ".txt", ".yaml")
 
 
 def require_adapter(folder: Path, reference: str) -> list[str]:
@@ -110,7 +117,7 @@ def _require_allowed(folder: Path, name: str) -> None:
         raise _unusable(folder, f"holds {name}, which is a link or no file")
     if name in (_MANIFEST, _SEAL):
         raise _unusable(folder, f"holds a {name}: it is registered already, or was taken from a registry")
-    if name.startswith((".", "-")) or not (name == WEIGHTS or name.endswith(_STATEMENTS)):
+    if not is_file_name(name):
         raise _unusable(folder, f"holds {name}; only {WEIGHTS}, {CONFIG} and statements in text are kept")
 
 
@@ -129,7 +136,7 @@ def _require_safetensors(folder: Path) -> None:
 def _require_lora(folder: Path, reference: str) -> None:
     try:
         config = json.loads((folder / CONFIG).read_text("utf-8"))
-    except ValueError as cause:
+    except (ValueError, RecursionError) as cause:
         raise _unusable(folder, f"holds a {CONFIG} that is no JSON: {cause}") from cause
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         raise _unusable(folder, f"holds a {CONFIG} that describes no LoRA")
@@ -157,7 +164,7 @@ def _unusable(folder: Path, what: str) -> AdapterUnusable:
     return AdapterUnusable(
         f"The folder {folder} cannot be registered: it {what}.",
         remedy=f"Give a folder with {WEIGHTS}, {CONFIG} and, if you like, statements beside them"
-        f" ({', '.join(_STATEMENTS)}); no folders, links or pickles.",
+        f" ({', '.join(STATEMENTS)}; names of ASCII letters, digits, `_`, `-` and `.`); no folders, links or pickles.",
     )
 
 

@@ -50,7 +50,7 @@ class ListedAdapter:
     behaviour: Behaviour
     version: str
     manifest: AdapterManifest | None
-    """None if it cannot be read."""
+    """None where there is a problem."""
     problem: RegistryError | None
     """What is wrong with it, as far as was looked."""
     channels: tuple[Channel, ...]
@@ -110,13 +110,17 @@ class AdapterStore:
 
         With `verify` every file is read; else only the manifests are. What is wrong is told, not raised.
         """
-        listed = [
-            self._listed(behaviour, version, channels, verify=verify)
-            for behaviour in Behaviour
-            for version in sorted({*self._versions(behaviour), *(channels.versions(behaviour) if channels else ())})
-        ]
-        order = list(Behaviour)
-        return sorted(listed, key=lambda entry: (order.index(entry.behaviour), *_age(entry)))
+        with storage_told(self._root, "list the adapters"):
+            return [
+                entry
+                for behaviour in Behaviour
+                for entry in sorted(self._listed_all(behaviour, channels, verify=verify), key=_age)
+            ]
+
+    def _listed_all(self, behaviour: Behaviour, channels: Channels | None, *, verify: bool) -> Sequence[ListedAdapter]:
+        named = channels.versions(behaviour) if channels else ()
+        versions = {*self._versions(behaviour), *named}
+        return [self._listed(behaviour, version, channels, verify=verify) for version in versions]
 
     def _listed(self, behaviour: Behaviour, version: str, channels: Channels | None, *, verify: bool) -> ListedAdapter:
         users = channels.users(behaviour, version) if channels else ()
@@ -133,7 +137,10 @@ class AdapterStore:
             if not self.holds(behaviour, version):
                 raise self._missing(behaviour, version)
             folder, name = self._folder(behaviour, version), f"{behaviour}@{version}"
-            manifest = look(folder, name)
+            try:
+                manifest = look(folder, name)
+            except FileNotFoundError as cause:  # deleted, or replaced, while it was read
+                raise self._missing(behaviour, version) from cause
             if manifest.name != name:
                 raise AdapterDamaged(
                     f"The folder {folder} holds another adapter, {manifest.name}.",

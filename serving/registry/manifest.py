@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,6 +28,7 @@ from serving.registry.models import ModelFolder
 
 __all__ = [
     "CONFIG",
+    "STATEMENTS",
     "WEIGHTS",
     "AdapterDraft",
     "AdapterManifest",
@@ -35,6 +37,7 @@ __all__ = [
     "Instant",
     "RegisteredAdapter",
     "Score",
+    "is_file_name",
     "is_version",
     "registered",
     "require_fit",
@@ -44,16 +47,29 @@ __all__ = [
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 """With the weights, all that is ever loaded from an adapter's folder."""
+STATEMENTS = (".json", ".md", ".txt", ".yaml")
+"""How the names of all other files end: text for people, nothing that a loader could run."""
+_FILE_NAME = re.compile(
+    rf"^({re.escape(WEIGHTS)}|[A-Za-z0-9_][A-Za-z0-9_.-]*({'|'.join(map(re.escape, STATEMENTS))}))$"
+)
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as cause:
+        raise ValueError(f"{at} is no moment of the calendar in UTC") from cause
+
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+FileName = Annotated[str, Field(pattern=_FILE_NAME.pattern)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A moment, kept in UTC: written and read back it is the same on every machine."""
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
-_CALIBRATED = {Behaviour.REFUSAL: {"threshold"}}
+_CALIBRATED = {Behaviour.REFUSAL: {"threshold"}, Behaviour.RERANK: {"passage_tokens", "weight"}}
 """Keys that serving cannot do without."""
 
 
@@ -131,6 +147,8 @@ class AdapterDraft(BaseModel):
     def _is_calibrated(self) -> AdapterDraft:
         if missing := _CALIBRATED.get(self.behaviour, set()) - self.calibration.keys():
             raise ValueError(f"calibration lacks {', '.join(sorted(missing))}, without which it cannot be served")
+        if not 0 <= self.calibration.get("threshold", 0) <= 1:
+            raise ValueError("the calibrated threshold is no probability")
         return self
 
 
@@ -169,6 +187,11 @@ def registered(draft: AdapterDraft, files: Mapping[str, str]) -> AdapterManifest
     return AdapterManifest(**dict(draft), version=_version(draft, files), files=dict(files))
 
 
+def is_file_name(text: str) -> bool:
+    """Whether a registered adapter may hold a file of this name: the weights, or text for people."""
+    return _FILE_NAME.fullmatch(text) is not None
+
+
 def is_version(text: str) -> bool:
     """Whether `text` has the form of a version: twelve hexadecimal digits."""
     return len(text) == 12 and set(text) <= set("0123456789abcdef")
@@ -176,16 +199,12 @@ def is_version(text: str) -> bool:
 
 def require_fit(manifest: AdapterManifest, *, base: BaseIdentity, contract: str) -> None:
     """Raise `AdapterMismatch` unless the adapter was made for this base model and this contract."""
-    for what, expected, found, same in (
-        ("base model", str(manifest.base_model), str(base), manifest.base_model.is_same(base)),
-        ("contract", manifest.contract[:12], contract[:12], manifest.contract == contract),
-    ):
-        if not same:
-            raise AdapterMismatch(
-                f"The adapter {manifest.name} was made for the {what} {expected}; in use is {found}.",
-                remedy=f"Train it for what is in use (`groundskeeper retrain {manifest.behaviour} --promote`), promote"
-                f" a version that fits, or an un-tuned mode{_way_back(manifest) if what == 'base model' else ''}.",
-            )
+    made_for = manifest.base_model
+    if not made_for.is_same(base):
+        back = f"; or set the model back to {made_for.reference}" if made_for.reference != base.reference else ""
+        raise _mismatch(manifest, "base model", str(made_for), str(base), back)
+    if manifest.contract != contract:
+        raise _mismatch(manifest, "contract", manifest.contract[:12], contract[:12])
 
 
 def require_passed(manifest: AdapterManifest) -> None:
@@ -197,8 +216,12 @@ def require_passed(manifest: AdapterManifest) -> None:
         )
 
 
-def _way_back(manifest: AdapterManifest) -> str:
-    return f"; or set the model back to {manifest.base_model.reference}"
+def _mismatch(manifest: AdapterManifest, what: str, made_for: str, in_use: str, way_back: str = "") -> AdapterMismatch:
+    return AdapterMismatch(
+        f"The adapter {manifest.name} was made for the {what} {made_for}; in use is {in_use}.",
+        remedy=f"Train it for what is in use (`groundskeeper retrain {manifest.behaviour} --promote`), promote"
+        f" a version that fits, or an un-tuned mode{way_back}.",
+    )
 
 
 def _version(draft: AdapterDraft, files: Mapping[str, str]) -> str:

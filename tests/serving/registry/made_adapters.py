@@ -36,6 +36,11 @@ def write_weights(path: Path, content: bytes) -> None:
     path.write_bytes(struct.pack("<Q", len(header)) + header + content)
 
 
+def calibration(behaviour: Behaviour, number: float = 0.5) -> dict[str, float]:
+    """The least that a behaviour must be calibrated with; `number` tells one from another."""
+    return {"passage_tokens": 256.0, "weight": number} if behaviour is Behaviour.RERANK else {"threshold": number}
+
+
 def draft(behaviour: Behaviour = Behaviour.REFUSAL, **changes: Any) -> AdapterDraft:
     fields: dict[str, Any] = {
         "behaviour": behaviour,
@@ -46,7 +51,7 @@ def draft(behaviour: Behaviour = Behaviour.REFUSAL, **changes: Any) -> AdapterDr
         "gate_digest": "2" * 64,
         "seed": 7,
         "libraries": {"peft": "0.21.2"},
-        "calibration": {"threshold": 0.5},
+        "calibration": calibration(behaviour),
         "scores": {"auc": Score(value=0.8, low=0.7, high=0.9)},
         "baselines": {"few_shot": {"auc": Score(value=0.6, low=0.5, high=0.7)}},
         "verdict": GateVerdict(passed=True, reasons=("better than few_shot",)),

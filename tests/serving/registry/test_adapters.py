@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import multiprocessing
 import os
@@ -22,6 +23,7 @@ from serving.interface.behaviours import Behaviour
 from serving.registry import adapter_folder
 from serving.registry.adapters import AdapterStore, promotion_check
 from serving.registry.channels import Channel, Channels
+from serving.registry.digests import file_digest
 from serving.registry.errors import (
     AdapterDamaged,
     AdapterMismatch,
@@ -40,6 +42,7 @@ from tests.serving.registry.made_adapters import (
     FAILED,
     NOON,
     OTHER_WEIGHTS,
+    calibration,
     draft,
     write_source,
     write_weights,
@@ -221,6 +224,9 @@ LORA = {"peft_type": "LORA"}
         (lambda run: (run / "training_args.pkl").write_bytes(b"pickle"), r"holds training_args\.pkl; only"),
         (lambda run: (run / "model.safetensors").write_bytes(b"more"), r"holds model\.safetensors; only"),
         (lambda run: (run / ".hidden.md").write_bytes(b""), r"holds \.hidden\.md; only"),
+        (lambda run: (run / "my notes.md").write_bytes(b""), r"holds my notes\.md; only"),
+        (lambda run: (run / "caf\u00e9.md").write_bytes(b""), "holds caf\u00e9.md; only"),
+        (lambda run: Path(os.fsdecode(bytes(run) + b"/\xff.md")).write_bytes(b""), "holds \udcff.md; only"),
         (lambda run: (run / "checkpoint-1").mkdir(), "holds checkpoint-1, which is a link or no file"),
         (lambda run: (run / "data.json").symlink_to("/etc/hostname"), r"holds data\.json, which is a link"),
         (lambda run: os.mkfifo(run / "pipe.json"), r"holds pipe\.json, which is a link or no file"),
@@ -229,6 +235,7 @@ LORA = {"peft_type": "LORA"}
         (lambda run: (run / "adapter_model.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}"), "without a single tensor"),
         (lambda run: (run / "adapter_config.json").write_text("{"), "that is no JSON"),
         (lambda run: (run / "adapter_config.json").write_bytes(b"\xff"), "that is no JSON"),
+        (lambda run: (run / "adapter_config.json").write_text("[" * 100_000), "that is no JSON"),
         (lambda run: (run / "adapter_config.json").write_text("[]"), "describes no LoRA"),
         (lambda run: (run / "adapter_config.json").write_text('{"peft_type": "IA3"}'), "describes no LoRA"),
         (
@@ -306,7 +313,7 @@ def test_the_list_names_what_is_in_use_and_what_is_wrong(store: AdapterStore, tm
         store.register(write_source(tmp_path / f"run{day}", weight=day), draft(created=NOON + timedelta(days=day)))
         for day in (1, 2)
     )
-    reranker = store.register(write_source(tmp_path / "pairs"), draft(Behaviour.RERANK, calibration={"weight": 0.5}))
+    reranker = store.register(write_source(tmp_path / "pairs"), draft(Behaviour.RERANK))
     for version in (old.version, new.version):
         channels.promote(Channel.PRODUCTION, REFUSAL, version, at=NOON, check=check)
     channels.promote(Channel.CANARY, REFUSAL, old.version, at=NOON, check=check)
@@ -363,12 +370,14 @@ class Registering(RuleBasedStateMachine):
 
     @rule(kind=kinds)
     def register(self, kind: Any) -> None:
-        behaviour, weight, threshold = kind
+        behaviour, weight, number = kind
         source = self.root / f"run{weight}"
         if not source.exists():
             write_source(source, weight=weight, statements=("recipe.yaml",))
         later = NOON + timedelta(minutes=len(self.sound))
-        manifest = self.store.register(source, draft(behaviour, calibration={"threshold": threshold}, created=later))
+        manifest = self.store.register(
+            source, draft(behaviour, calibration=calibration(behaviour, number), created=later)
+        )
         if kind in self.sound and kind not in self.damaged:
             assert manifest == self.sound[kind]
         self.sound[kind] = manifest
@@ -432,6 +441,40 @@ def test_an_adapter_moves_to_another_machine_with_its_manifest(
     (folder / "recipe.yaml").write_bytes(b"x")
     with pytest.raises(AdapterDamaged, match=r"The adapter it is damaged: recipe\.yaml"):
         elsewhere.adopt(folder, "it")
+
+
+def test_a_pickle_is_not_adopted_even_with_a_manifest_that_lists_it(store: AdapterStore, folder: Path, tmp_path: Path):
+    (folder / "adapter_model.bin").write_bytes(b"pickle")
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    manifest["files"]["adapter_model.bin"] = file_digest(folder / "adapter_model.bin")
+    content = json.dumps(manifest).encode()
+    (folder / "manifest.json").write_bytes(content)
+    (folder / "manifest.json.sha256").write_text(f"{hashlib.sha256(content).hexdigest()}  manifest.json\n", "utf-8")
+    with pytest.raises(AdapterDamaged, match=r"manifest\.json cannot be read: String should match pattern"):
+        AdapterStore(tmp_path / "elsewhere").adopt(folder, "it")
+
+
+def test_what_is_deleted_while_it_is_read_is_missing(
+    store: AdapterStore, manifest: AdapterManifest, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def deleted_first(path: Path) -> str:
+        shutil.rmtree(folder)
+        return file_digest(path)
+
+    monkeypatch.setattr(adapter_folder, "file_digest", deleted_first)
+    with pytest.raises(AdapterMissing, match=f"no version '{manifest.version}' of refusal; registered are: none"):
+        open_it(store, manifest)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told(
+    store: AdapterStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def forbidden(path: Path) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", forbidden)
+    with pytest.raises(RegistryError, match=f"{folder.parent} cannot be used to list the adapters: Permission denied"):
+        store.list()
 
 
 def test_a_copy_that_went_wrong_is_noticed_and_removed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -12,7 +12,15 @@ from pydantic import ValidationError
 
 from serving.interface.behaviours import Behaviour
 from serving.registry.errors import AdapterMismatch, SwitchRefused
-from serving.registry.manifest import AdapterManifest, Score, is_version, registered, require_fit, require_passed
+from serving.registry.manifest import (
+    AdapterManifest,
+    Score,
+    is_file_name,
+    is_version,
+    registered,
+    require_fit,
+    require_passed,
+)
 from tests.serving.registry.made_adapters import (
     BASE,
     CONTRACT,
@@ -26,6 +34,8 @@ from tests.serving.registry.made_adapters import (
 FILES = {"adapter_model.safetensors": "3" * 64, "adapter_config.json": "4" * 64, "recipe.yaml": "5" * 64}
 VERSION = registered(draft(), FILES).version
 
+ENOUGH = {"threshold": 0.5, "passage_tokens": 256.0, "weight": 0.5}
+
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 scores = st.dictionaries(st.text(), st.builds(Score, value=numbers, low=numbers, high=numbers), max_size=3)
@@ -36,7 +46,7 @@ drafts = st.builds(
     snapshot_id=st.text(min_size=1),
     seed=st.integers(0, 2**63),
     libraries=st.dictionaries(st.text(), st.text(), max_size=3),
-    calibration=st.dictionaries(st.text(), numbers, max_size=3).map(lambda found: {"threshold": 0.5} | found),
+    calibration=st.dictionaries(st.text(), numbers, max_size=3).map(lambda found: found | ENOUGH),
     scores=scores,
     baselines=st.dictionaries(st.text(), scores, max_size=2),
     created=st.datetimes(min_value=NOON.replace(year=1900, tzinfo=None), timezones=st.timezones()),
@@ -100,6 +110,11 @@ def test_what_is_only_told_about_an_adapter_leaves_the_version_alone(changes: di
     [
         ({"calibration": {}}, "calibration lacks threshold"),
         ({"calibration": {"threshold": float("nan")}}, "finite number"),
+        ({"calibration": {"threshold": 50}}, "threshold is no probability"),
+        ({"calibration": {"threshold": -0.1}}, "threshold is no probability"),
+        ({"behaviour": Behaviour.RERANK, "calibration": {"weight": 0.5}}, "calibration lacks passage_tokens"),
+        ({"created": datetime.min.replace(tzinfo=timezone(timedelta(hours=5)))}, "no moment of the calendar in UTC"),
+        ({"created": datetime.max.replace(tzinfo=timezone(timedelta(hours=-5)))}, "no moment of the calendar in UTC"),
         ({"scores": {"auc": {"value": float("inf"), "low": 0, "high": 1}}}, "finite number"),
         ({"contract": "short"}, "should match pattern"),
         ({"created": NOON.replace(tzinfo=None)}, "timezone"),
@@ -122,15 +137,20 @@ def test_a_moment_is_kept_in_utc_whatever_the_zone(offset: timedelta):
     assert AdapterManifest.model_validate_json(manifest.model_dump_json()) == manifest
 
 
-def test_only_refusal_needs_a_threshold():
-    assert draft(Behaviour.CITATION, calibration={}).calibration == {}
+@pytest.mark.parametrize("behaviour", [Behaviour.CITATION, Behaviour.QUERY_REWRITE])
+def test_what_is_served_by_no_number_needs_none(behaviour: Behaviour):
+    assert draft(behaviour, calibration={}).calibration == {}
 
 
-@pytest.mark.parametrize(
-    "name", ["../adapter", "a/b", "/etc", ".hidden", "", "..", "a\\b", "a\nb", "a\n", "-rf"], ids=repr
-)
-def test_a_name_that_leads_elsewhere_is_no_name_of_a_file(name: str):
+ELSEWHERE = ("../a.md", "a/b.md", "/etc.md", ".md", ".a.md", "", "..", "a\\b.md", "a\nb.md", "a.md\n", "-rf.md", "é.md")
+RUN = ("adapter_model.bin", "more.safetensors", "adapter_model.safetensors.pkl", "recipe", "recipe.YAML", "a.md.so")
+
+
+@pytest.mark.parametrize("name", [*ELSEWHERE, *RUN], ids=repr)
+def test_a_name_that_leads_elsewhere_or_to_what_could_be_run_is_no_name_of_a_file(name: str):
     manifest = registered(draft(), FILES)
+    assert not is_file_name(name)
+    assert all(map(is_file_name, FILES))
     with pytest.raises(ValidationError, match="should match pattern"):
         AdapterManifest(**dict(manifest) | {"files": {**FILES, name: "3" * 64}})
 
@@ -163,7 +183,8 @@ def test_an_adapter_of_another_base_is_refused_with_both_named_and_a_way_out(bas
     for part in (manifest.name, str(BASE), str(base)):
         assert part in str(caught.value)
     assert "`groundskeeper retrain refusal --promote`" in caught.value.remedy
-    assert "set the model back to package:tiny" in caught.value.remedy
+    # To set the model back helps only where another one was named.
+    assert ("set the model back to package:tiny" in caught.value.remedy) == (base.reference != BASE.reference)
 
 
 def test_an_adapter_of_another_contract_is_refused_with_both_named_and_a_way_out():
