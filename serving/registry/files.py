@@ -42,8 +42,11 @@ def copy_synced(source: Path, target: Path) -> None:
 def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path` so that a reader finds the old content or the new, whole."""
     temporary = path.with_name(f".{path.name}.tmp")
-    write_synced(temporary, content)
-    temporary.replace(path)
+    try:
+        write_synced(temporary, content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # left by a disk that is full
     sync_folder(path.parent)
 
 

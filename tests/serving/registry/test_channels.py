@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import tempfile
@@ -16,7 +17,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.registry.channels import HYBRID_ORDER, Channel, Channels, untuned_modes
-from serving.registry.errors import AdapterDamaged, AdapterMissing, ChannelsDamaged, RegistryError, SwitchRefused
+from serving.registry.errors import (
+    AdapterDamaged,
+    AdapterMissing,
+    ChannelsDamaged,
+    ModelStorageFull,
+    RegistryError,
+    SwitchRefused,
+)
 from tests.serving.registry.made_adapters import NOON
 
 PRODUCTION, REFUSAL = Channel.PRODUCTION, Behaviour.REFUSAL
@@ -138,6 +146,8 @@ SWITCH = {"value": A, "action": "promote", "at": "2026-11-25T12:00:00Z"}
         ([SWITCH, SWITCH | {"value": B}, SWITCH | {"value": B, "action": "rollback"}], "not the value before"),
         ([SWITCH | {"action": "guess"}], "'promote'"),
         ([SWITCH | {"by": "me"}], "Extra inputs"),
+        ([SWITCH | {"at": "0001-01-01T00:00:00+05:00"}], "no moment of the calendar in UTC"),
+        ([SWITCH | {"at": "2026-11-25T12:00:00"}], "timezone"),
     ],
 )
 def test_a_file_that_tells_an_impossible_story_is_refused(channels: Channels, tmp_path: Path, history: Any, said: str):
@@ -163,6 +173,22 @@ def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path):
     (tmp_path / "var").write_text("in the way", "utf-8")
     with pytest.raises(RegistryError, match="cannot be used to"):
         promote(Channels(tmp_path / "var" / "channels.json"), A)
+
+
+def test_a_disk_that_is_full_is_told_and_leaves_what_was_served(
+    channels: Channels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    promote(channels, A)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(ModelStorageFull, match="too full to switch a channel"):
+            promote(channels, B)
+    assert channels.value(PRODUCTION, REFUSAL) == A
+    assert {path.name for path in (tmp_path / "var").iterdir()} == {"channels.json", ".channels.json.lock"}
 
 
 def test_switches_of_several_processes_are_all_kept(channels: Channels):
