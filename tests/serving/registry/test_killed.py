@@ -12,6 +12,7 @@ import pytest
 from serving.interface.behaviours import Behaviour
 from serving.registry.adapters import AdapterStore
 from serving.registry.channels import Channel, Channels
+from serving.registry.errors import AdapterDamaged
 from serving.registry.starter import adopt_starters
 from tests.serving.registry.killing import Counting, kill_at, lines, moments, once_each, steps
 from tests.serving.registry.made_adapters import BASES, CONTRACTS, NOON, draft, write_source
@@ -50,6 +51,31 @@ def test_a_registration_that_is_killed_leaves_nothing_half_registered(tmp_path: 
         assert store.register(source, draft()) == whole
         assert places(tmp_path / "adapters") == {"refusal", f"refusal/{first.version}", f"refusal/{whole.version}"}
     assert outcomes == {frozenset({first.version}), frozenset({first.version, whole.version})}
+
+
+def test_a_repair_that_is_killed_leaves_the_adapter_damaged_missing_or_whole_and_is_made_good(tmp_path: Path):
+    source, store = write_source(tmp_path / "run"), AdapterStore(tmp_path / "adapters")
+    whole = store.register(source, draft())
+    folder = tmp_path / "adapters" / "refusal" / whole.version
+
+    def damage() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+
+    def repair() -> None:
+        store.register(source, draft())
+
+    damage()
+    found = moments(repair, steps)
+    outcomes = set()
+    for moment in once_each(found):
+        damage()
+        assert kill_at(moment, repair, steps), f"not killed at {found[moment]}"
+        outcomes.add(frozenset(type(entry.problem) for entry in store.list(verify=True)))
+        assert store.register(source, draft()) == whole
+        assert store.verify(REFUSAL, whole.version) == whole
+        assert places(tmp_path / "adapters") == {"refusal", f"refusal/{whole.version}"}
+    assert outcomes == {frozenset({AdapterDamaged}), frozenset(), frozenset({type(None)})}
 
 
 @each_way
