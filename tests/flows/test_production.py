@@ -149,6 +149,26 @@ def test_another_base_model_refuses_what_production_serves_and_names_the_remedy(
     assert "retrain refusal" in refused.value.remedy
 
 
+def test_the_doctor_finds_that_what_is_served_was_made_for_another_base_model(
+    settings: Settings,
+    adapters: Adapters,
+    tmp_path: Path,
+    call: Callable[..., Command],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    starter()
+    taken(settings, adapters)
+    model = tiny_folder(tmp_path / "other")
+    for digest, fits in ((model.weights_digest, True), ("d" * 64, False)):
+        asked = type(model)(**(vars(model) | {"weights_digest": digest}))
+        monkeypatch.setattr("serving.registry.models.prepare_model", lambda *args, progress=None, asked=asked: asked)
+        monkeypatch.setattr("flows.doctor._is_prepared", lambda reference, root: True)
+        checks = {check["name"]: check for check in call("doctor", "--json").document["checks"]}
+        assert checks["production of refusal"]["ok"] is fits
+        assert checks["production of citation"]["found"] == "few_shot, un-tuned"
+    assert "retrain refusal" in checks["production of refusal"]["mend"]
+
+
 def test_a_candidate_is_tried_out_under_a_name_of_its_weights(adapters: Adapters):
     one, other = (write_source(Path(f"run-{weight}"), weight=weight) for weight in (1, 2))
     names = {adapters.try_out(Behaviour.CITATION, folder).mode for folder in (one, other, one)}

@@ -8,6 +8,8 @@ import pytest
 
 from flows.errors import SettingsInvalid
 from flows.settings import Settings, load_settings
+from serving.interface.behaviours import Behaviour
+from tests.architecture.tree import ROOT
 
 
 def test_without_any_setting_state_lies_under_var():
@@ -36,7 +38,27 @@ def test_sources_are_read_from_the_file():
     assert (source.name, source.path, source.trust) == ("wiki", Path("pages"), "community")
 
 
+def test_all_state_of_adapters_lies_in_the_home(tmp_path: Path):
+    settings = load_settings(home=tmp_path)
+    roots = (settings.adapters_root, settings.channels_path, settings.snapshots_root, settings.runs_root)
+    assert {path.parent for path in (*roots, settings.reports_root)} == {tmp_path}
+
+
+def test_the_starters_are_those_beside_the_code_wherever_one_works(monkeypatch: pytest.MonkeyPatch):
+    assert load_settings().starter_root == ROOT / "infra" / "starter"
+    monkeypatch.setenv("GROUNDSKEEPER_STARTER", "mine")
+    assert load_settings().starter_root == Path("mine")
+
+
+def test_rows_to_train_on_are_named_by_behaviour():
+    Path("groundskeeper.toml").write_text('[training_data]\nrefusal = ["a.jsonl", "~/b.jsonl"]\n')
+    data = load_settings().training_data
+    assert data.keys() == {Behaviour.REFUSAL}
+    assert data[Behaviour.REFUSAL] == (Path("a.jsonl"), Path("~/b.jsonl").expanduser())
+
+
 WRONG_FILES = {
+    "rows of an unknown behaviour": ("[training_data]\nsumming = ['a.jsonl']", "`training_data.summing"),
     "not toml": ("top_k = = 3", "is not TOML"),
     "not utf-8": ("seed = 'é'".encode("latin-1"), "cannot be read"),
     "an unknown key": ("topk = 3", "`topk`"),
