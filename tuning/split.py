@@ -154,7 +154,8 @@ def _place(all_families: Sequence[_Family], rule: SplitRule) -> Iterator[tuple[_
         before = sum(family.size for family in all_families if family.assigned is split)
         taken = _take(free, max(1.0, share.share * total) - before, needed=not before)
         yield from ((family, split) for family in taken)
-        free = [family for family in free if family not in taken]
+        gone = set(taken)
+        free = [family for family in free if family not in gone]
     yield from ((family, Split.TRAIN) for family in free)
 
 

@@ -19,7 +19,7 @@ from tuning.kinship import families
 from tuning.row_parts import TrainingRow, gold_passages
 from tuning.rows import Origin, RefusalRow, dump_row
 from tuning.shingles import fold
-from tuning.split import Share, Split, SplitRule, assign_documents, split_rows
+from tuning.split import Share, Split, SplitRule, _Family, assign_documents, split_rows
 
 HALVES = SplitRule(calibration=Share(share=0.2), held_out=Share(share=0.3))
 NAMES = st.sampled_from(["", "a", "b", "c", "d"])
@@ -95,6 +95,19 @@ def test_the_shares_are_kept_within_a_family():
     found = split_rows(rows, HALVES, seed=1)
     assert abs(len(found.rows[Split.HELD_OUT]) - 90) <= 3
     assert abs(len(found.rows[Split.CALIBRATION]) - 60) <= 3
+
+
+def test_the_work_grows_with_the_families_and_not_with_their_pairs(monkeypatch: pytest.MonkeyPatch):
+    compared = Counter[str]()
+    equal = _Family.__eq__
+
+    def counted(left: object, right: object) -> bool:
+        compared["pairs"] += 1
+        return equal(left, right)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(_Family, "__eq__", counted)
+    assign_documents({f"page {number}": 1 for number in range(400)}, HALVES, seed=1)
+    assert compared["pairs"] < 400
 
 
 def test_another_seed_is_another_split():
