@@ -9,7 +9,6 @@ what a model is shown of it is the contract's affair (`serving.interface`).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +20,7 @@ from serving.interface.behaviours import Behaviour
 from serving.interface.context import ContextPassage
 from serving.interface.refusal import Answerability
 from serving.interface.turns import Turn
+from serving.registry.files import replace_file
 from tuning.errors import RowsInvalid
 
 __all__ = [
@@ -36,19 +36,20 @@ __all__ = [
     "RetrievalRow",
     "RowCitation",
     "dump_row",
+    "dump_rows",
     "read_rows",
     "write_rows",
 ]
 
 Row = TypeVar("Row", bound=BaseModel)
-Words = Annotated[str, Field(min_length=1, pattern=r"\S")]
-_STRICT = ConfigDict(frozen=True, extra="forbid")
+Words = Annotated[str, Field(pattern=r"\S")]
+_FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 
 class Origin(BaseModel):
     """Where a row comes from; empty when unknown. Splits keep equal conversations and equal documents together."""
 
-    model_config = _STRICT
+    model_config = _FROZEN
 
     source: str = ""
     """Name of the data set or of the person that made it."""
@@ -66,7 +67,7 @@ class Origin(BaseModel):
 class RetrievalRow(BaseModel):
     """A question and the document that answers it."""
 
-    model_config = _STRICT
+    model_config = _FROZEN
 
     question: Words
     uri: str = Field(min_length=1)
@@ -76,7 +77,7 @@ class RetrievalRow(BaseModel):
 class AssistantRow(BaseModel):
     """A question for the whole assistant: to be answered, citing the document if one is named, or to be refused."""
 
-    model_config = _STRICT
+    model_config = _FROZEN
 
     question: Words
     uri: str | None = Field(default=None, min_length=1)
@@ -88,7 +89,7 @@ class AssistantRow(BaseModel):
 class QueryRewriteRow(BaseModel):
     """A question at the end of a conversation, and the same so that it stands alone."""
 
-    model_config = _STRICT
+    model_config = _FROZEN
 
     history: tuple[Turn, ...] = ()
     question: Words
@@ -99,7 +100,7 @@ class QueryRewriteRow(BaseModel):
 class _PassageRow(BaseModel):
     """What refusal and citation rows share."""
 
-    model_config = _STRICT
+    model_config = _FROZEN
 
     history: tuple[Turn, ...] = ()
     question: Words
@@ -131,7 +132,7 @@ class RefusalRow(_PassageRow):
 class RowCitation(BaseModel):
     """Half-open code points of the passage's text."""
 
-    model_config = _STRICT
+    model_config = _FROZEN
 
     passage_id: str
     start: int = Field(ge=0)
@@ -141,7 +142,7 @@ class RowCitation(BaseModel):
 class AnswerSentence(BaseModel):
     """A sentence of an answer, in the house tone, and the evidence it rests on."""
 
-    model_config = _STRICT
+    model_config = _FROZEN
 
     text: Words
     citations: tuple[RowCitation, ...] = Field(min_length=1)
@@ -173,7 +174,7 @@ class RankedPassage(ContextPassage):
 class RerankRow(BaseModel):
     """A question and passages with their relevance."""
 
-    model_config = _STRICT
+    model_config = _FROZEN
 
     question: Words
     passages: tuple[RankedPassage, ...] = Field(min_length=1)
@@ -196,12 +197,12 @@ ROWS: Mapping[Behaviour, type[QueryRewriteRow | RefusalRow | CitationRow | Reran
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
-    """All rows of a JSON lines file, in order; blank lines are none.
+    """All rows of a JSON lines file, in order; blank lines are none, and a byte order mark is passed over.
 
     Raises RowsInvalid, naming the line, if the file cannot be read, holds no row, or holds a wrong one.
     """
     try:
-        lines = path.read_text("utf-8").split("\n")
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as cause:
         raise _invalid(f"{path} cannot be read: {cause}.", kind) from cause
     rows = [_read_row(path, number, line, kind) for number, line in enumerate(lines, 1) if line.strip()]
@@ -215,19 +216,19 @@ def dump_row(row: BaseModel) -> str:
     return row.model_dump_json(exclude_defaults=True)
 
 
+def dump_rows(rows: Sequence[BaseModel]) -> bytes:
+    """Rows as a file of JSON lines."""
+    return "".join(dump_row(row) + "\n" for row in rows).encode()
+
+
 def write_rows(path: Path, rows: Sequence[BaseModel]) -> None:
-    """Write rows as JSON lines, whole or not at all: beside `path` first, then in its place."""
-    beside = path.with_name(f".{path.name}.tmp")
-    with beside.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(dump_row(row) + "\n" for row in rows)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    """Write rows as JSON lines, whole or not at all. Raises OSError."""
+    replace_file(path, dump_rows(rows))
 
 
 def _read_row(path: Path, number: int, line: str, kind: type[Row]) -> Row:
     try:
-        return kind.model_validate_json(line)
+        return kind.model_validate_json(line, strict=True)
     except ValidationError as cause:
         found = cause.errors()[0]
         where = ".".join(str(part) for part in found["loc"])

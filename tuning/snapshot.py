@@ -29,7 +29,7 @@ from serving.registry.files import locked, make_folder, storage_told, sync_folde
 from tuning.deduplicate import deduplicate
 from tuning.errors import NothingToTrainOn, SnapshotDamaged, SnapshotMissing, SplitAbsent, SyntheticShareTooHigh
 from tuning.row_parts import TrainingRow
-from tuning.rows import ROWS, dump_row
+from tuning.rows import ROWS, dump_rows
 from tuning.split import Split, SplitRule, Splits, split_rows
 
 __all__ = ["Snapshot", "SnapshotManifest", "SourceCount", "make_snapshot", "open_snapshot"]
@@ -125,7 +125,7 @@ def make_snapshot(
         raise NothingToTrainOn("No row is left for a snapshot.", remedy="Give rows that do not contradict each other.")
     splits = split_rows(found.rows, rule or SplitRule(), seed=seed)
     share = _synthetic_share(splits, synthetic_cap)
-    files = {_file_of(split): _lines(members) for split, members in splits.rows.items()}
+    files = {_file_of(split): dump_rows(members) for split, members in splits.rows.items()}
     manifest = SnapshotManifest(
         behaviour=behaviour,
         contract=contract,
@@ -165,7 +165,8 @@ def _store(parent: Path, manifest: SnapshotManifest, files: Mapping[str, bytes])
     with storage_told(parent, "store a snapshot"), locked(parent / ".lock"):
         if not folder.exists():
             staging = parent / ".staging"
-            shutil.rmtree(staging, ignore_errors=True)  # what a killed run left; the lock says that it is nobody's
+            if staging.exists():  # what a killed run left; the lock says that it is nobody's
+                shutil.rmtree(staging)
             make_folder(staging)
             for name, lines in files.items():
                 write_synced(staging / name, lines)
@@ -199,10 +200,6 @@ def _sources(rows: Iterable[TrainingRow]) -> tuple[SourceCount, ...]:
         )
         for source, licence in named
     )
-
-
-def _lines(rows: Sequence[TrainingRow]) -> bytes:
-    return "".join(dump_row(row) + "\n" for row in rows).encode()
 
 
 def _file_of(split: Split) -> str:

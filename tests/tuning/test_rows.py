@@ -104,6 +104,7 @@ WRONG = {
     "an unknown field": (json.dumps({"question": "q", "uri": "u", "url": "u"}), "line 2: url"),
     "a blank question": (json.dumps({"question": " ", "uri": "u"}), "line 2: question"),
     "no object": ("[]", "line 2"),
+    "a number for a word": (json.dumps({"question": "q", "uri": 7}), "line 2: uri"),
 }
 
 
@@ -135,6 +136,9 @@ CONTRADICTIONS: dict[str, tuple[type[BaseModel], dict[str, Any], str]] = {
     "a sentence without a citation": (CitationRow, {"answer": [{"text": "x", "citations": []}]}, "citations"),
     "no answer": (CitationRow, {"answer": []}, "answer"),
     "a relevance above one": (RerankRow, {"passages": [{**PASSAGES[0], "relevance": 1.5}]}, "relevance"),
+    "a word for a number": (CitationRow, cited(start="0"), "start"),
+    "a yes for a number": (CitationRow, cited(end=True), "end"),
+    "a word for a yes": (QueryRewriteRow, {"origin": {"synthetic": "no"}}, "origin.synthetic"),
     "a blank rewrite": (QueryRewriteRow, {"rewrite": "\n"}, "rewrite"),
     "a role that nobody has": (QueryRewriteRow, {"history": [{"role": "system", "content": "x"}]}, "history.0.role"),
 }
@@ -157,6 +161,12 @@ def test_a_file_without_rows_is_refused(tmp_path: Path, content: bytes):
     path.write_bytes(content)
     with pytest.raises(RowsInvalid):
         read_rows(path, RetrievalRow)
+
+
+def test_a_byte_order_mark_and_other_line_ends_say_nothing(tmp_path: Path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"question": "q", "uri": "u"}\r\n')
+    assert read_rows(path, RetrievalRow) == [RetrievalRow(question="q", uri="u")]
 
 
 def test_a_missing_file_is_refused(tmp_path: Path):
