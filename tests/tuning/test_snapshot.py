@@ -126,20 +126,17 @@ def test_an_absent_split_is_not_an_empty_one(tmp_path: Path):
 def test_a_damaged_file_is_named(tmp_path: Path, name: str, damage: str):
     made = make(tmp_path)
     path = made.folder / name
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    whole = path.read_bytes()
+    middle = len(whole) // 2
     path.unlink()
-    if damage != "missing":
-        path.write_bytes(content if damage == "a flipped bit" else path_content(made, name))
+    if damage == "a flipped bit":
+        path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    elif damage == "a byte less":
+        path.write_bytes(whole[:-1])
     with pytest.raises(SnapshotDamaged, match=name):
         open_snapshot(made.folder)
     with pytest.raises(SnapshotDamaged, match=name):
         make(tmp_path)
-
-
-def path_content(made: Snapshot, name: str) -> bytes:
-    """What stood in a file of the same snapshot elsewhere, without its last byte."""
-    return files(make(made.folder.parents[2] / "twin").folder)[name][:-1]
 
 
 def test_a_file_that_changes_after_opening_is_noticed_when_it_is_read(tmp_path: Path):
@@ -155,18 +152,18 @@ def test_a_snapshot_that_is_not_there_is_missed(tmp_path: Path):
         open_snapshot(tmp_path / "none")
 
 
-STEPS = ["write_synced", "sync_folder", "make_folder"]
+STEPS = [("make_folder", 1), *(("write_synced", call) for call in range(1, 5)), ("sync_folder", 1), ("sync_folder", 2)]
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("call", [1, 2, 4])
+@pytest.mark.parametrize(("step", "call"), STEPS)
 def test_a_kill_at_any_step_leaves_a_whole_snapshot_or_none(tmp_path: Path, step: str, call: int):
     child = os.fork()
     if not child:
         kill_at(step, call)
         make(tmp_path)
         os._exit(0)
-    os.waitpid(child, 0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status)
     for folder in (path for path in (tmp_path / "refusal").glob("*") if not path.name.startswith(".")):
         assert open_snapshot(folder).id == folder.name
     made = make(tmp_path)
@@ -183,6 +180,15 @@ def kill_at(step: str, call: int) -> None:
         real(*arguments)
 
     setattr(snapshot_module, step, counted)
+
+
+def test_what_a_killed_run_left_is_no_part_of_the_next_snapshot(tmp_path: Path):
+    left = tmp_path / "refusal" / ".staging"
+    left.mkdir(parents=True)
+    (left / "held_out.jsonl").write_text("half a row")
+    (left / "notes.txt").write_text("of another snapshot")
+    made = make(tmp_path, rule=SplitRule(calibration=None, held_out=None))
+    assert files(made.folder).keys() == {"manifest.json", "train.jsonl"}
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
