@@ -9,7 +9,6 @@ names what to do in its place, from the first question that stands in the way.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -41,7 +40,7 @@ __all__ = [
     "require_yes",
 ]
 
-Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Text = Annotated[str, Field(pattern=r"\S")]
 
 QUESTIONS = {
     "prompting_fails": "Does an evaluation exist, and do prompt and retrieval fail it?",
@@ -253,8 +252,8 @@ def _about_examples(charter: Charter, rows: int | None) -> Iterator[Objection]:
 
 def _teacher_can_fill(charter: Charter, rows: int | None) -> bool:
     """Whether rows that a teacher writes, up to their cap, would make up for those that are missing."""
-    by_people = math.ceil(charter.rows.minimum * (1 - charter.rows.synthetic_cap))
-    return bool(charter.teacher.strip()) and charter.rows.synthetic_cap > 0 and (rows is None or rows >= by_people)
+    minimum, cap = charter.rows.minimum, charter.rows.synthetic_cap
+    return bool(charter.teacher.strip()) and cap > 0 and (rows is None or (minimum - rows) / minimum <= cap)
 
 
 def _about_care(charter: Charter, today: date) -> Iterator[Objection]:

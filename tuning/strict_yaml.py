@@ -119,11 +119,12 @@ def _children(node: yaml.Node, survey: _Survey) -> Iterator[tuple[str | int, int
 
 
 def _unreadable(node: yaml.ScalarNode, where: Where) -> list[tuple[int, str]]:
-    """A value that looks like a date or a number and is none, such as 2026-13-45."""
+    """A value that looks like a date or a number and is none, such as 2026-13-45 or `!!int ""`."""
     try:
         yaml.constructor.SafeConstructor().construct_object(node)
-    except ValueError as cause:
-        return [(_line(node.start_mark), f"{_name(where)}: {node.value}: {cause}")]
+    except (ValueError, LookupError, AttributeError, ArithmeticError):  # all of them come out of the library
+        kind = node.tag.rpartition(":")[2]
+        return [(_line(node.start_mark), f"{_name(where)}: {node.value} is no {kind}")]
     return []
 
 

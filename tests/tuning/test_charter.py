@@ -120,6 +120,12 @@ def test_a_teacher_helps_only_where_the_rows_that_people_wrote_leave_it_room(row
     assert advise(charter(**TEACHER), today=TODAY, rows=rows).next_step is step
 
 
+def test_a_teacher_may_fill_its_cap_to_the_last_row():
+    filled = charter(**TEACHER, rows={"minimum": 1000, "synthetic_cap": 0.7}, questions__enough_examples__answer=False)
+    assert advise(filled, today=TODAY, rows=300).next_step is NextStep.DISTILL
+    assert advise(filled, today=TODAY, rows=299).next_step is NextStep.FEW_SHOT
+
+
 def test_every_combination_of_answers_gets_a_verdict_and_the_first_no_leads():
     leading = {"prompting_fails": "Keep", "failure_is_behaviour": "Put", "enough_examples": "Use"}
     for answers in product([True, False], repeat=len(QUESTIONS)):
@@ -178,7 +184,12 @@ FAULTS = {
     ),
     "not a number": ("hours: 2.0", "hours: .nan", "line 5: budget.hours: Input should be a finite number"),
     "a quoted yes": ("answer: true", "answer: 'yes'", "answer: Input should be a valid boolean"),
-    "a day that is none": (f"{SOUND['review_date']}", "2026-13-45", "line 3: review_date: 2026-13-45"),
+    "a day that is none": (f"{SOUND['review_date']}", "2026-13-45", "line 3: review_date: 2026-13-45 is no timestamp"),
+    "a moment for a day": (f"{SOUND['review_date']}", "2026-12-31 10:00:00", "line 3: review_date: Input should be"),
+    "a tag on nothing": ("hours: 2.0", 'hours: !!int ""', "line 5: budget.hours:  is no int"),
+    "a tag on another word": ("hours: 2.0", "hours: !!bool few", "line 5: budget.hours: few is no bool"),
+    "a tag on no day": ("hours: 2.0", "hours: !!timestamp soon", "line 5: budget.hours: soon is no timestamp"),
+    "a number past all bounds": ("hours: 2.0", "hours: 1" + ":00" * 300 + ".5", "is no float"),
     "an unknown behaviour": ("behaviour: refusal", "behaviour: tone", "line 1: behaviour: Input should be"),
     "blank evidence": ("evidence: Evidence of worth_the_cost.", "evidence: ' '", "questions.worth_the_cost.evidence"),
     "a reference": ("failure:", "spare: &a {of: b}\nfailure: *a\nother:", "is a reference; write it out"),
