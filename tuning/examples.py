@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 from serving.interface import citation, query_rewrite, refusal
 from serving.interface.citation import CitedSentence
 from serving.interface.context import Context, ContextPassage, build_context, passage_segments
-from serving.interface.errors import ContractError
+from serving.interface.errors import ContractError, TemplateUnusable
 from serving.interface.refusal import Answerability
 from serving.interface.segments import Message, Tokenizer
 from serving.interface.template import ChatTemplate, completion_ids, prompt_ids
@@ -60,7 +60,7 @@ Row = QueryRewriteRow | RefusalRow | CitationRow
 
 
 def build_examples(rows: Sequence[Row], template: ChatTemplate, tokenizer: Tokenizer) -> Built:
-    """The examples of rows of one generative behaviour."""
+    """The examples of rows of one generative behaviour. Raises TemplateUnusable, which is no fault of a row."""
     writer = _writer(template, tokenizer)
     examples: list[Example] = []
     left_out: Counter[str] = Counter()
@@ -68,6 +68,8 @@ def build_examples(rows: Sequence[Row], template: ChatTemplate, tokenizer: Token
         for make in _examples_of(row, writer):
             try:
                 examples.append(make())
+            except TemplateUnusable:
+                raise
             except (_LeftOut, ContractError) as why:
                 left_out[str(why) if isinstance(why, _LeftOut) else type(why).kind] += 1
     return Built(tuple(examples), dict(left_out))
