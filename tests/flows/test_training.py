@@ -1,0 +1,51 @@
+"""Training as a flow calls it: rows become examples of the base in force, and a finished run is the same run again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from flows.retrain_plan import RetrainRequest, freeze_plan
+from flows.settings import load_settings
+from flows.training import train
+from serving.interface.behaviours import Behaviour
+from serving.registry.models import prepare_model
+from tests.serving.assistant.tiny_model import write_tiny_model
+from tests.tuning.gateway_rows import refusal_row
+from tuning.recipe import LoraRecipe, Recipe
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")  # peft and trl
+
+RECIPE = Recipe(
+    behaviour="refusal",
+    lora=LoraRecipe(rank=2, alpha=4),
+    learning_rate=0.01,
+    epochs=1,
+    examples_per_sequence=4,
+    tokens_per_sequence=4096,
+    sequences_per_step=1,
+)
+
+
+def test_rows_are_trained_on_and_a_finished_run_gives_the_same_adapter_again() -> None:
+    write_tiny_model(Path("tiny"))
+    request = RetrainRequest(Behaviour.REFUSAL, (Path("rows.jsonl"),))
+    plan = replace(freeze_plan(load_settings(), request, today=date(2026, 11, 25)), recipe=RECIPE)
+    base = prepare_model("./tiny", Path("models"))
+    rows = [refusal_row(n, answerable=n % 2 == 0) for n in range(6)]
+    said: list[str] = []
+    shown: list[tuple[str, int, int]] = []
+
+    def once() -> bytes:
+        train(plan, rows, base, Path("run"), say=said.append, progress=lambda *step: shown.append(step))
+        return Path("run/adapter/adapter_model.safetensors").read_bytes()
+
+    first = once()
+    assert said[0] == "Training on 6 examples of 6 rows."
+    stage, step, steps = shown[-1]
+    assert stage.startswith("train refusal")
+    assert step == steps > 0
+    assert once() == first
