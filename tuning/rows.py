@@ -35,6 +35,7 @@ __all__ = [
     "RerankRow",
     "RetrievalRow",
     "RowCitation",
+    "Words",
     "dump_row",
     "dump_rows",
     "read_rows",
@@ -43,6 +44,7 @@ __all__ = [
 
 Row = TypeVar("Row", bound=BaseModel)
 Words = Annotated[str, Field(pattern=r"\S")]
+"""A text that is not blank."""
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 

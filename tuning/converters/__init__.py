@@ -2,7 +2,7 @@
 
 Every converter is pure: parsed JSON in, rows and counts of what was left out as `Converted` out. What it draws, it
 draws by a seed and the id of the question, so that other questions change nothing. `part` keeps documents of
-different parts (`tuning.split.part_of`) out of one row, so that mixing documents ties no two splits together.
+different parts (`tuning.split.assign_documents`) out of one row, so that no split shows a passage of another's.
 
 | module           | reads                              | makes                      |
 |------------------|------------------------------------|----------------------------|

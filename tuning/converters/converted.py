@@ -15,6 +15,7 @@ from tuning.errors import DataInvalid
 from tuning.rows import AnswerSentence, RowCitation
 
 __all__ = [
+    "BLANK",
     "Converted",
     "Foreign",
     "LeftOut",
@@ -44,6 +45,10 @@ class LeftOut:
     """Why something became no row."""
 
     reason: str
+
+
+BLANK = LeftOut("blank")
+"""Nobody asked anything, or nobody wrote what it meant."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from serving.interface.turns import Turn
-from tuning.converters.converted import Converted, Foreign, LeftOut, collect, draw, read_as
+from tuning.converters.converted import BLANK, Converted, Foreign, LeftOut, collect, draw, read_as
 from tuning.converters.squad_format import Article, Question
 from tuning.rows import Origin, QueryRewriteRow
 
@@ -22,7 +22,6 @@ ORIGIN = Origin(source="disfl_qa", licence="CC BY 4.0", slice="disfluent")
 
 _NO_ARTICLE = LeftOut("its question is in none of the articles")
 _NO_OTHERS = LeftOut("its paragraph has too few other questions with answers")
-_BLANK = LeftOut("blank")
 
 
 class Pair(Foreign):
@@ -70,7 +69,7 @@ def _row(
     name: str, pair: Pair, asked: Sequence[Question], turns: tuple[int, int], seed: int, origin: Origin
 ) -> QueryRewriteRow | LeftOut:
     if not pair.original.strip() or not pair.disfluent.strip():
-        return _BLANK
+        return BLANK
     others = [q for q in asked if q.id != name and q.answers and q.question.strip() != pair.original.strip()]
     least, most = turns
     if len(others) < least:

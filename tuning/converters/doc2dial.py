@@ -103,9 +103,15 @@ def switched_rows(documents: Sequence[Page], turns: Iterable[AskedTurn], *, seed
 
 
 def _gold(turn: AskedTurn, cuts: Sequence[Cut]) -> list[Cut]:
-    """The passages that hold words of the grounding span."""
+    """The passages that hold words of the grounding span; none where a document of another edition has others there."""
     start, end = turn.answer_start, turn.answer_start + len(turn.answer.rstrip())
-    return [cut for cut in cuts if max(start, cut.start) < min(end, cut.end)]
+    shared = [(cut, max(start, cut.start), min(end, cut.end)) for cut in cuts]
+    return [
+        cut
+        for cut, first, last in shared
+        if first < last
+        and cut.passage.text[first - cut.start : last - cut.start] == turn.answer[first - start : last - start]
+    ]
 
 
 def _citation(

@@ -45,7 +45,7 @@ class AskedTurn(Foreign):
     id: str
     doc_id: str
     history: tuple[Utterance, ...]
-    query: Utterance
+    query: Annotated[str, Field(pattern=r"^(user|agent):\s*\S")]
     answer: str
     answer_start: int
     """Code points into the document's text."""

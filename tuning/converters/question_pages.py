@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from serving.interface.context import ContextPassage
 from tuning.converters.converted import Converted, Foreign, LeftOut, collect, read_as
 from tuning.errors import DataInvalid
-from tuning.rows import Origin, RankedPassage, RerankRow
+from tuning.rows import Origin, RankedPassage, RerankRow, Words
 
 __all__ = ["ORIGIN", "Candidate", "Candidates", "Pair", "read_question_pages", "rerank_rows"]
 
@@ -50,7 +50,7 @@ class Pair:
 
 
 class _Raw(Foreign):
-    question: str
+    question: Words
     gold_path: str | None = None
     gold_path_per_snapshot: tuple[str | None, ...] = ()
 
@@ -104,7 +104,7 @@ def _is_of(candidate: Candidate, path: str) -> bool:
 
 def _path_at(raw: _Raw, snapshot: int) -> str | None:
     paths = raw.gold_path_per_snapshot
-    if paths and snapshot >= len(paths):
+    if paths and not 0 <= snapshot < len(paths):
         raise DataInvalid(
             f"There is no snapshot {snapshot} of the page of {raw.question!r}.",
             remedy=f"Name a snapshot from 0 to {len(paths) - 1}.",

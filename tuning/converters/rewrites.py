@@ -5,7 +5,7 @@
 
 `read_rewrites` takes one record a turn: `source`, `conv`, `history` with `topic` (texts) and `turns` (the `text` and
 whether a user or an agent said it), `question` and `rewrite`. `read_canard` takes CANARD's files and `read_cast` those
-of CAsT 2020 and later, as published.
+of CAsT 2020 and 2021, as published.
 
 CANARD's people saw the topic (article and section of Wikipedia) that serving never sees, so some of their rewrites
 name what the conversation does not. Those rows are in the slice `needs_topic`; `Topic` says what becomes of them.
@@ -21,7 +21,7 @@ from typing import Literal
 from pydantic import Field
 
 from serving.interface.turns import Turn
-from tuning.converters.converted import Converted, Foreign, LeftOut, collect, read_as
+from tuning.converters.converted import BLANK, Converted, Foreign, LeftOut, collect, read_as
 from tuning.metrics.words import content_words
 from tuning.rows import Origin, QueryRewriteRow
 
@@ -81,7 +81,7 @@ class _CastTurn(Foreign):
     raw_utterance: str
     manual_rewritten_utterance: str
     passage: str | None = None
-    """What the system answered, from 2021 on."""
+    """What the system answered; of 2021."""
 
 
 class _CastTopic(Foreign):
@@ -109,7 +109,7 @@ def read_canard(parsed: object, *, source: str = "canard") -> tuple[Asked, ...]:
 
 
 def read_cast(parsed: object, *, source: str = "cast") -> tuple[Asked, ...]:
-    """The questions of a parsed CAsT topics file of 2020 or later. Raises DataInvalid for another format."""
+    """The questions of a parsed CAsT topics file of 2020 or 2021. Raises DataInvalid for another format."""
     topics = read_as(tuple[_CastTopic, ...], parsed, "a CAsT file with manual rewrites")
     return tuple(asked for topic in topics for asked in _cast_conversation(topic, source))
 
@@ -122,9 +122,11 @@ def query_rewrite_rows(
 
 
 def _row(asked: Asked, topic: Topic, first_questions: bool) -> QueryRewriteRow | LeftOut:
-    history = _turns(asked.history, topic)
+    if not asked.question.strip() or not asked.rewrite.strip():
+        return BLANK
     if not asked.history.turns and not first_questions:
         return _FIRST
+    history = _turns(asked.history, topic)
     needs = _names_the_unseen(asked.rewrite, [asked.question, *(turn.content for turn in history)])
     if needs and topic is Topic.LEAVE_OUT:
         return _NEEDS_TOPIC

@@ -197,10 +197,13 @@ def _citation(
 
 
 def _marked(passage: ContextPassage, question: Question, context: Context) -> tuple[int, ...]:
-    """Numbers of the sentences that most annotators' spans touch; of equally many the first annotator's."""
-    spans = [(answer.answer_start, answer.answer_start + len(answer.text)) for answer in question.answers]
-    votes = [numbers for start, end in spans if (numbers := context.numbers(passage.id, start, end))]
-    return max(votes, key=votes.count, default=())
+    """Numbers of the sentences that most annotators' spans touch; of equally many the first annotator's.
+
+    A span that does not hold the words it is said to hold (offsets in bytes, another edition) has no say.
+    """
+    spans = [(answer.answer_start, answer.answer_start + len(answer.text), answer.text) for answer in question.answers]
+    votes = [context.numbers(passage.id, start, end) for start, end, words in spans if passage.text[start:end] == words]
+    return max(filter(None, votes), key=votes.count, default=())
 
 
 def _only_sentence(passage: ContextPassage, question: Question, context: Context) -> tuple[int, ...]:

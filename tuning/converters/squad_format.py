@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from serving.interface.context import ContextPassage
 from tuning.converters.converted import Foreign, read_as
+from tuning.rows import Words
 
 __all__ = ["Answer", "Article", "Paragraph", "Place", "Question", "paragraphs_of", "passages_by_article", "read_squad"]
 
@@ -28,7 +29,7 @@ class Question(Foreign):
     """A question about one paragraph; without answers it is unanswerable."""
 
     id: str
-    question: str
+    question: Words
     answers: tuple[Answer, ...] = ()
     is_impossible: bool = False
 

@@ -121,6 +121,9 @@ def test_what_cannot_be_cited_is_counted():
     made = citation_rows(PAGES, read_turns([heading, both, elsewhere]))
     assert made.rows == ()
     assert sorted(made.left_out.values()) == [1, 1, 1]
+    moved = TURNS[0].model_copy(update={"answer_start": TURNS[0].answer_start - 3})
+    assert citation_rows(PAGES, [moved]).left_out == {"the answer stands in no citable sentence": 1}
+    assert refusal_rows(PAGES, [moved]).rows == ()
     assert len(citation_rows(PAGES, read_turns([both]), passages=2).rows) == 1
 
 
@@ -164,7 +167,9 @@ def test_documents_are_split_by_title_whatever_their_order(seed: int):
     assert set(again) == set(train)
 
 
-@pytest.mark.parametrize("change", [{"query": "Where?"}, {"history": ["bot:x"]}, {"answer_start": None}])
+@pytest.mark.parametrize(
+    "change", [{"query": "Where?"}, {"query": "user: "}, {"history": ["bot:x"]}, {"answer_start": None}]
+)
 def test_another_format_is_refused(change: dict[str, Any]):
     whole = turn("f_1", "Ferry#1_0", "Bicycles", "user:Where?")
     assert isinstance(read_turns([whole])[0], AskedTurn)

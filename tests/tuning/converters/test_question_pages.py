@@ -45,10 +45,12 @@ def test_a_page_that_moved_is_taken_from_the_snapshot_that_is_named():
     moved = {"question": "q", "gold_path_per_snapshot": ["old.md", None, "new.md"]}
     assert [read_question_pages([moved], snapshot=n)[0].path for n in range(3)] == ["old.md", None, "new.md"]
     assert read_question_pages([{"question": "q", "gold_path": "p.md"}]) == (Pair("q", "p.md"),)
-    with pytest.raises(DataInvalid, match="no snapshot 3"):
-        read_question_pages([moved], snapshot=3)
+    for absent in (3, -1):
+        with pytest.raises(DataInvalid, match=f"no snapshot {absent}"):
+            read_question_pages([moved], snapshot=absent)
 
 
 def test_another_format_is_refused():
-    with pytest.raises(DataInvalid, match=r"0\.question"):
-        read_question_pages([{"gold_path": "p.md"}])
+    for wrong in ({"gold_path": "p.md"}, {"question": " ", "gold_path": "p.md"}):
+        with pytest.raises(DataInvalid, match=r"0\.question"):
+            read_question_pages([wrong])

@@ -38,6 +38,13 @@ def test_first_questions_are_left_out_unless_they_are_asked_for():
     assert query_rewrite_rows(asked, first_questions=True).rows[0].history == ()
 
 
+def test_what_nobody_asked_or_rewrote_is_counted():
+    asked = read_rewrites([record("And then?", " ", "It rained."), record("", "What?", "It rained."), ADA])
+    made = query_rewrite_rows(asked)
+    assert len(made.rows) == 1
+    assert made.left_out == {"blank": 2}
+
+
 ADA = record(
     "What did she write?", "What did Lovelace write?", "When was she born?", "In 1815.", topic=("Ada Lovelace", "Life"),
     source="canard-dev",

@@ -166,6 +166,18 @@ def test_most_annotators_decide():
     assert cited(citation_rows([article]).rows[0]) == ["It opened in May."]
 
 
+def test_a_span_that_does_not_hold_its_words_has_no_say():
+    text = "It opened in May. It closed in June."
+    asked = question("q", "When?", text, "May", "June", "June")
+    for answer in asked["answers"][1:]:
+        answer["answer_start"] -= 20
+    articles = read_squad({"data": [{"title": "T", "paragraphs": [{"context": text, "qas": [asked]}]}]})
+    assert cited(citation_rows(articles).rows[0]) == ["It opened in May."]
+    asked["answers"] = asked["answers"][1:]
+    articles = read_squad({"data": [{"title": "T", "paragraphs": [{"context": text, "qas": [asked]}]}]})
+    assert citation_rows(articles).rows == ()
+
+
 @pytest.mark.parametrize(
     ("answers", "sentence"),
     [(["1310"], None), (["1310", "The well was dug in 1310"], "The well was dug in 1310."), (["deep"], "It is deep.")],
@@ -203,7 +215,16 @@ def test_an_article_that_occurs_twice_is_counted_on(articles: tuple[Article, ...
 
 
 @pytest.mark.parametrize(
-    ("parsed", "named"), [([], "the top"), ({"data": [{"title": "T"}]}, r"data\.0\.paragraphs"), ({}, "data")]
+    ("parsed", "named"),
+    [
+        ([], "the top"),
+        ({"data": [{"title": "T"}]}, r"data\.0\.paragraphs"),
+        ({}, "data"),
+        (
+            {"data": [{"title": "T", "paragraphs": [{"context": "It.", "qas": [{"id": "q", "question": " "}]}]}]},
+            r"data\.0\.paragraphs\.0\.qas\.0\.question",
+        ),
+    ],
 )
 def test_another_format_is_refused_by_its_place(parsed: object, named: str):
     with pytest.raises(DataInvalid, match=named):
