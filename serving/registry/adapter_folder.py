@@ -36,6 +36,8 @@ __all__ = ["adapter_files", "copy_adapter", "read_manifest", "require_adapter", 
 
 _MANIFEST = "manifest.json"
 _SEAL = "manifest.json.sha256"
+_LEAVES_THE_BASE_ALONE = {"init_lora_weights": (None, True, False, "gaussian"), "bias": (None, "none")}
+"""With other values PEFT rewrites weights of the base when it loads the adapter, under all other adapters too."""
 
 
 def require_adapter(folder: Path, reference: str) -> list[str]:
@@ -146,6 +148,10 @@ def _require_lora(folder: Path, reference: str) -> None:
             folder,
             f"names {config['base_model_name_or_path']!r} as its base in {CONFIG}; expected null or {reference!r}",
         )
+
+    for name, harmless in _LEAVES_THE_BASE_ALONE.items():
+        if config.get(name) not in harmless:
+            raise _unusable(folder, f"has {name} {config[name]!r} in {CONFIG}, which changes the base model itself")
 
 
 def _require_plain(folder: Path, adapter: str, name: str) -> None:

@@ -244,6 +244,14 @@ LORA = {"peft_type": "LORA"}
             ),
             "names '/somewhere/else' as its base",
         ),
+        (
+            lambda run: (run / "adapter_config.json").write_text(json.dumps({**LORA, "init_lora_weights": "pissa"})),
+            "init_lora_weights 'pissa' in adapter_config.json, which changes the base model itself",
+        ),
+        (
+            lambda run: (run / "adapter_config.json").write_text(json.dumps({**LORA, "bias": "all"})),
+            "bias 'all' in adapter_config.json, which changes the base model itself",
+        ),
     ],
 )
 def test_what_is_no_adapter_is_not_registered(store: AdapterStore, source: Path, spoil: Any, message: str):
