@@ -2,8 +2,9 @@
 
     built = build_examples(rows, template, tokenizer)
 
-A row that serving could not show whole (a passage or an answer that is cut) is left out and counted by reason; it is
-never trained on in another form.
+Left out and counted by reason is what serving would not show or let be written: a passage to be judged that is cut, an
+answer of which a sentence lost all its evidence to the budget, a target that is too long. Passages of an answer that
+are cut behind its evidence are trained on as they are served, cut.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def _near(kind: str, firsts: Mapping[tuple[str, str], int]) -> Iterator[tuple[in
 def _keys(row: TrainingRow) -> Iterator[tuple[str, str]]:
     """What rows that are kin have in common, by kind."""
     if row.origin.document:
-        yield "document", row.origin.document
+        yield "document", row.origin.document  # whatever the source: SQuAD and Disfl-QA ask about the same articles
     if row.origin.conversation:
         yield "conversation", f"{row.origin.source}\n{row.origin.conversation}"
     if not row.origin.document:

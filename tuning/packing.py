@@ -85,7 +85,7 @@ class Packed:
 
 
 def pack(examples: Sequence[Example], *, tokens: int, examples_each: int) -> list[Packed]:
-    """All examples in sequences of at most `examples_each` examples and about `tokens` tokens.
+    """All examples in sequences of at most `examples_each` examples and `tokens` distinct tokens.
 
     Examples are sorted by their token ids, which puts those that begin alike next to each other. One that is longer
     than `tokens` gets a sequence of its own: nothing is cut and nothing is left out.

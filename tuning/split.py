@@ -66,7 +66,7 @@ class SplitRule(BaseModel):
     """None: there is no such split, which is another thing than an empty one."""
     held_out: Share | None = Share(share=0.1)
     assigned: Mapping[str, Split] = Field(default_factory=dict)
-    """Documents whose split was decided before."""
+    """Documents whose split was decided before. Where such are kin (`tuning.kinship`), one of them decides for all."""
 
     @model_validator(mode="after")
     def _assigns_to_splits_that_there_are(self) -> Self:
