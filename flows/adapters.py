@@ -56,7 +56,7 @@ class Listing:
         rows = [["version", "behaviour", "created", "gate", "in use"], *(_line(adapter) for adapter in self.adapters)]
         problems = [f"WRONG: {a.problem}\n  {a.problem.remedy}" for a in self.adapters if a.problem]
         if self.verified and not problems:
-            problems = [f"Every file of {len(self.adapters)} adapters is what its manifest says."]
+            problems = ["Every file is what the manifest of its adapter says."]
         return "\n".join([*columns(served), "", *columns(rows), *problems, *waiting])
 
 

@@ -46,13 +46,13 @@ class BehaviourEvaluation:
     running: Running
 
     def as_json(self) -> dict[str, Any]:
-        """As every evaluation; `mode` is the un-tuned mode, or null for an adapter."""
-        return self.evaluation.as_json() | {"mode": None if self.running.tuned else self.running.mode}
+        """As every evaluation; without an adapter it is `none`, and `mode` says how the behaviour ran."""
+        untuned = {"adapter": NONE, "mode": self.running.mode}
+        return self.evaluation.as_json() | ({"mode": None} if self.running.tuned else untuned)
 
     def as_text(self) -> str:
         """A table: a row a metric, a column for all rows and one a slice."""
-        how = "" if self.running.tuned else f"Un-tuned, as {self.running.mode}.\n"
-        return how + self.evaluation.as_text()
+        return self.evaluation.as_text()
 
 
 def evaluate_behaviour(
@@ -97,8 +97,7 @@ def measure(
     from tuning.metrics.refusal import evaluate_refusal
     from tuning.metrics.rerank import evaluate_rerank
 
-    adapter = running.mode if running.tuned else NONE
-    options: dict[str, Any] = {"seed": seed, "adapter": adapter, "progress": progress}
+    options: dict[str, Any] = {"seed": seed, "adapter": running.mode, "progress": progress}
     match behaviour:
         case Behaviour.QUERY_REWRITE:
             return evaluate_query_rewrite(rows, systems.rewrite_system(bench, running, seed=seed), **options)

@@ -122,7 +122,7 @@ def test_the_order_of_search_is_measured_without_a_reranker(call: Call):
     assert (measured["adapter"], measured["mode"]) == ("none", "hybrid_order")
     assert measured["metrics"].keys() == {"ndcg_at_10", "mrr"}
     text = call("evaluate", "rerank", "--data", rows).out
-    assert text.startswith("Un-tuned, as hybrid_order.")
+    assert text.startswith("rerank, adapter hybrid_order: 1 rows, 1 judged.")
     assert "ndcg_at_10" in text
 
 
