@@ -53,7 +53,7 @@ class Switch(BaseModel):
     value: str
     """What is served from then on: a version or an un-tuned mode."""
     action: Literal["promote", "rollback", "adopt"]
-    """`adopt`: a starter took a place that was empty."""
+    """`adopt`: a starter took a place in which nobody had chosen."""
     at: Instant
 
 
@@ -138,13 +138,18 @@ class Channels:
             _require_servable(behaviour, values[-2], check)
             return self._write(state, channel, behaviour, Switch(value=values[-2], action="rollback", at=at))
 
+    def is_free(self, channel: Channel, behaviour: Behaviour, version: str) -> bool:
+        """Whether `adopt` would serve it: nobody has promoted or rolled back, and it is not served already."""
+        return _is_free(self.history(channel, behaviour), version)
+
     def adopt(self, channel: Channel, behaviour: Behaviour, version: str, *, at: datetime) -> bool:
         """Serve a starter where nobody has chosen yet; answers whether it is served because of this call.
 
-        The caller has verified `version`.
+        It takes the place of another starter too, as when the project brings a new one. The caller has verified
+        `version`.
         """
         with self._changing() as state:
-            if state.history(channel, behaviour):
+            if not _is_free(state.history(channel, behaviour), version):
                 return False
             self._write(state, channel, behaviour, Switch(value=version, action="adopt", at=at))
             return True
@@ -192,6 +197,10 @@ def _values(history: Sequence[Switch]) -> list[str]:
 
 def _present(history: Sequence[Switch]) -> str | None:
     return history[-1].value if history else None
+
+
+def _is_free(history: Sequence[Switch], version: str) -> bool:
+    return _present(history) != version and all(switch.action == "adopt" for switch in history)
 
 
 def _is_value(behaviour: Behaviour, value: str) -> bool:

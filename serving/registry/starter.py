@@ -89,7 +89,8 @@ def _adopted(
     if copied:
         with _told_as_starter(folder):
             store.adopt(folder, f"{manifest.name} (a starter)")
-    promoted = _is_free(channels, behaviour) and _serve(store, channels, manifest, at)
+    free = channels.is_free(Channel.PRODUCTION, behaviour, manifest.version)
+    promoted = free and _serve(store, channels, manifest, at)
     return Adopted(behaviour, manifest.version, copied, promoted)
 
 
@@ -109,10 +110,6 @@ def _told_as_starter(folder: Path) -> Iterator[None]:
     except AdapterDamaged as cause:
         remedy = f"Restore the folder {folder} as the project brings it: check it out, or install the project, again."
         raise AdapterDamaged(str(cause), remedy=remedy) from cause
-
-
-def _is_free(channels: Channels, behaviour: Behaviour) -> bool:
-    return channels.value(Channel.PRODUCTION, behaviour) is None
 
 
 def _serve(store: AdapterStore, channels: Channels, manifest: AdapterManifest, at: datetime) -> bool:

@@ -125,9 +125,10 @@ def test_what_is_no_value_of_a_behaviour_is_told_with_those_that_are(channels: C
     assert channels.value(PRODUCTION, REFUSAL) is None
 
 
-def test_a_starter_takes_an_empty_place_and_no_other(channels: Channels):
+def test_a_starter_takes_the_place_of_nothing_and_of_another_starter_but_of_no_choice(channels: Channels):
+    assert channels.adopt(PRODUCTION, REFUSAL, C, at=NOON)
+    assert not channels.adopt(PRODUCTION, REFUSAL, C, at=NOON)
     assert channels.adopt(PRODUCTION, REFUSAL, A, at=NOON)
-    assert not channels.adopt(PRODUCTION, REFUSAL, B, at=NOON)
     promote(channels, "few_shot")
     assert not channels.adopt(PRODUCTION, REFUSAL, A, at=NOON)
     assert channels.value(PRODUCTION, REFUSAL) == "few_shot"
@@ -217,6 +218,7 @@ class Switching(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "channels.json"
         self.piles: dict[Any, list[str]] = {}
+        self.chosen: set[Any] = set()
         self.logs: dict[Any, list[str]] = {}
         self.broken: set[str] = set()
 
@@ -236,6 +238,7 @@ class Switching(RuleBasedStateMachine):
         assert self.channels.promote(*place, value, at=NOON, check=unsound(*self.broken)).value == value
         if pile[-1:] != [value]:
             self._served(place, [*pile, value])
+            self.chosen.add(place)
 
     @rule(place=places)
     def rollback(self, place: Any) -> None:
@@ -246,13 +249,16 @@ class Switching(RuleBasedStateMachine):
             return
         assert self.channels.rollback(*place, at=NOON, check=unsound(*self.broken)).value == pile[-2]
         self._served(place, pile[:-1])
+        self.chosen.add(place)
 
     @rule(place=places, version=versions)
     def adopt(self, place: Any, version: str) -> None:
-        free = place not in self.piles
+        pile = self.piles.get(place, [])
+        free = place not in self.chosen and pile[-1:] != [version]
+        assert self.channels.is_free(*place, version) is free
         assert self.channels.adopt(*place, version, at=NOON) is free
         if free:
-            self._served(place, [version])
+            self._served(place, [*pile, version])
 
     @rule(version=versions)
     def break_or_mend(self, version: str) -> None:

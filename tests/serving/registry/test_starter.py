@@ -98,6 +98,15 @@ def test_what_somebody_chose_stays(house: House, choice: str):
     assert house.value() == choice
 
 
+def test_a_newer_starter_takes_the_place_of_an_older_one_that_nobody_chose(house: House):
+    first = house.bring(REFUSAL)
+    house.adopt()
+    newer = house.bring(REFUSAL, weight=2)
+    assert house.adopt() == [Adopted(REFUSAL, newer, True, True)]
+    assert house.adopt() == [Adopted(REFUSAL, newer, False, False)]
+    assert house.value() == newer != first
+
+
 def test_what_was_rolled_back_to_stays(house: House):
     first = house.bring(REFUSAL)
     house.adopt()
