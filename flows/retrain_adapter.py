@@ -114,8 +114,8 @@ def take_snapshot(settings: Settings, plan: Plan, say: Say) -> str:
     from tuning.rows import ROWS, read_rows
     from tuning.snapshot import make_snapshot
 
-    model = prepare_model(settings.base_model, settings.models, progress=say)
     rows = [row for path in plan.data for row in read_rows(path, ROWS[plan.behaviour])]
+    model = prepare_model(settings.base_model, settings.models, progress=say)
     snapshot = make_snapshot(
         plan.behaviour,
         rows,
@@ -137,14 +137,13 @@ def train_candidate(settings: Settings, plan: Plan, snapshot_id: str, say: Say, 
     from tuning.charter import advise, require_yes
 
     snapshot = _open(settings, plan, snapshot_id)
-    rows = snapshot.rows("train")
     # The plan asked for today's date when it was frozen; a run that goes on tomorrow is the same run.
-    require_yes(advise(plan.charter, today=plan.charter.review_date, rows=len(rows)))
+    require_yes(advise(plan.charter, today=plan.charter.review_date, rows=sum(snapshot.manifest.rows.values())))
     base = base_of(settings, plan.behaviour, say)
     name = run_name(plan, snapshot_id, [base.weights_digest, base.tokenizer_digest])
     run: Path = settings.runs_root / plan.behaviour / name
     with locked(run / ".lock"):
-        train(plan, rows, base, run, say=say, progress=progress)
+        train(plan, snapshot.rows("train"), base, run, say=say, progress=progress)
     return run
 
 
