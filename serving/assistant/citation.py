@@ -1,9 +1,8 @@
 """Step five and six: an answer in which every sentence cites its evidence, and the check that the evidence holds.
 
-With an adapter the model writes; each sentence is corrected and checked as soon as it is complete. Where nothing of it
-stands, the best evidence is quoted instead: the question was judged answerable, and a writer that fails must not leave
-less than there would be without one. Un-tuned, a small base cites no better than chance, so the answer *is* its
-evidence, quoted in the contract's grammar.
+With an adapter the model writes; each sentence is corrected and checked as soon as it is complete. An answer of which
+nothing stands is a refusal. Un-tuned, a small base cites no better than chance, so the answer *is* its evidence, quoted
+in the contract's grammar.
 
 An adapter's calibration may hold `margin`, see `correction.MARGIN`.
 """
@@ -55,16 +54,12 @@ def answer_sentences(
 
     `on_raw` is told what the model has written so far, uncorrected. Raises `QuestionTooLong`.
     """
-    stands = False
+    sentences = _quoted(query, context, likeness)
     if running.tuned:
         written = _complete(_write(prompter, running, asked, context, on_raw), context)
         margin = running.calibration.get("margin", MARGIN)
         sentences = correct(written, context, lambda: scores_as_evidence(query, context, likeness), margin)
-        for supported in _supported(sentences, asked.trace, context, likeness):
-            stands = True
-            yield supported
-    if not stands:
-        yield from _supported(_quoted(query, context, likeness), asked.trace, context, likeness)
+    return _supported(sentences, asked.trace, context, likeness)
 
 
 def written_answer(

@@ -36,15 +36,19 @@ def test_un_tuned_no_model_writes_and_the_evidence_is_quoted() -> None:
     [
         "The gateway listens on port 7001. [1]",
         "The gateway listens on port 7001. [2]",
-        "The gateway listens on port 9999. [1]",
         "Full backups run every Sunday. [3]",
-        "I do not know",
-        "",
     ],
-    ids=["right", "wrong number", "invented", "wrong place", "uncited", "nothing"],
+    ids=["right", "wrong number", "wrong place"],
 )
 def test_what_is_shown_is_evidence_and_what_was_written_is_kept_beside_it(written: str) -> None:
     assert _answer([written], Running("c1")) == (written, (PORT,))
+
+
+@pytest.mark.parametrize(
+    "written", ["The gateway listens on port 9999. [1]", "I do not know", ""], ids=["invented", "uncited", "nothing"]
+)
+def test_what_no_evidence_supports_is_not_shown(written: str) -> None:
+    assert _answer([written], Running("c1")) == (written, ())
 
 
 def test_a_calibrated_margin_leaves_the_choice_to_the_adapter() -> None:
