@@ -229,7 +229,7 @@ def _lines(path: Path) -> Iterator[object]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as cause:
         raise DataInvalid(f"{path} cannot be read: {cause}.", remedy="Name a file of text in UTF-8.") from cause
 

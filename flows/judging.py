@@ -48,8 +48,6 @@ __all__ = ["Judged", "calibrated", "decide_on", "judge", "measure_baselines"]
 Progress = Callable[[str, int, int], None]
 Told = Callable[[int, int], None]
 
-COPY = "copy"
-"""The rewriter that returns the question: a baseline that needs no model."""
 LEAK_ROWS = 100
 """Rows whose facts are swapped, at most."""
 WEIGHTS = tuple(step / 10 for step in range(11))
@@ -243,7 +241,7 @@ def _baseline(
     """What the thresholds call `name`; None for production where no adapter is served."""
     from tuning.metrics.query_rewrite import evaluate_query_rewrite
     from tuning.systems import copy_question
-    from tuning.thresholds import PRODUCTION
+    from tuning.thresholds import COPY, PRODUCTION
 
     rows: Sequence[Any] = snapshot.rows("held_out")
     if name == COPY:

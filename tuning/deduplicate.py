@@ -1,7 +1,7 @@
 """Rows without repetition: equal rows, nearly equal rows, and rows that contradict each other.
 
     found = deduplicate(rows)
-    found.rows, found.removed, found.conflicts
+    found.rows, found.removed
 
 *Exact*: question, conversation, passages and target are equal but for case, white space and the order of passages.
 *Conflicting*: all that is given is equal and the label (refusal) or the relevances (rerank) are not. Nobody knows
@@ -44,27 +44,23 @@ class Deduplicated(Generic[Row]):
     rows: tuple[Row, ...]
     removed: Mapping[str, int]
     """Rows by reason: `exact`, `near`, `conflicting`."""
-    conflicts: tuple[str, ...]
-    """The questions of conflicting rows, each once."""
 
 
 def deduplicate(rows: Sequence[Row]) -> Deduplicated[Row]:
     """`rows` of one behaviour without repetition; of equal rows one that people wrote stays before a synthetic one."""
     removed = Counter(exact=0, near=0, conflicting=0)
-    conflicts: list[str] = []
     firsts: list[Row] = []
     for group in _equally_given(sorted(rows, key=lambda row: (row.origin.synthetic, dump_row(row)))):
         first, *others = group
         again = [_target(row) == _target(first) for row in others]
         if isinstance(first, RefusalRow | RerankRow) and not all(again):
             removed["conflicting"] += len(group)
-            conflicts.append(first.question)
             continue
         firsts.append(first)
         removed.update(exact=sum(again), near=len(again) - sum(again))
     kept = _without_near(firsts)
     removed["near"] += len(firsts) - len(kept)
-    return Deduplicated(tuple(sorted(kept, key=dump_row)), dict(removed), tuple(dict.fromkeys(conflicts)))
+    return Deduplicated(tuple(sorted(kept, key=dump_row)), dict(removed))
 
 
 def _equally_given(rows: Sequence[Row]) -> list[list[Row]]:

@@ -39,6 +39,13 @@ class Built:
     left_out: Mapping[str, int]
 
 
+_REASONS = {
+    "contract": "the target does not fit the contract",
+    "question_too_long": "the question is longer than serving takes",
+}
+"""Of the contract's errors, whose messages hold numbers that differ from row to row."""
+
+
 class _LeftOut(Exception):
     """A row, or a passage of it, that cannot be trained on as it will be served."""
 
@@ -72,7 +79,7 @@ def build_examples(rows: Sequence[Row], template: ChatTemplate, tokenizer: Token
             except TemplateUnusable:
                 raise
             except (_LeftOut, ContractError) as why:
-                left_out[str(why) if isinstance(why, _LeftOut) else type(why).kind] += 1
+                left_out[_REASONS.get(type(why).kind, str(why)) if isinstance(why, ContractError) else str(why)] += 1
     return Built(tuple(examples), dict(left_out))
 
 
@@ -123,7 +130,7 @@ def _citation(row: CitationRow, writer: _Writer) -> Example:
 
 
 def _numbers(citations: Sequence[RowCitation], context: Context) -> tuple[int, ...]:
-    numbers = [n for c in citations for n in context.numbers(c.passage_id, c.start, c.end)]
-    if not numbers:
+    found = [context.numbers(c.passage_id, c.start, c.end) for c in citations]
+    if not all(found):
         raise _LeftOut("the evidence lies beyond what serving shows")
-    return tuple(dict.fromkeys(numbers))
+    return tuple(dict.fromkeys(number for numbers in found for number in numbers))

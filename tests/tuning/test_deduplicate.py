@@ -37,7 +37,6 @@ def test_rows_with_one_input_and_two_labels_all_go_and_are_named():
     found = deduplicate([refusal(QUESTION, PAGE), refusal(QUESTION, PAGE), refusal(QUESTION, PAGE, "unanswerable")])
     assert found.rows == ()
     assert found.removed == {"exact": 0, "near": 0, "conflicting": 3}
-    assert found.conflicts == (QUESTION,)
 
 
 def test_rows_that_rank_the_same_passages_in_two_ways_all_go():

@@ -121,11 +121,11 @@ REASONS: dict[str, tuple[Row, str]] = {
     ),
     "a rewrite past its grammar": (
         QueryRewriteRow(history=ASKED, question="And?", rewrite="?" * (QUERY_CHARACTERS + 1)),
-        "contract",
+        "the target does not fit the contract",
     ),
     "a question past its budget": (
         judged(PAUSE).model_copy(update={"question": "How " * QUESTION_TOKENS}),
-        "question_too_long",
+        "the question is longer than serving takes",
     ),
 }
 
