@@ -102,8 +102,8 @@ def few_rows() -> list[RefusalRow]:
 def trained(court: Court, base: ModelFolder, rows: Sequence[RefusalRow], folder: Path, **changes: Any) -> Path:
     recipe = Recipe(
         behaviour="refusal",
-        lora=LoraRecipe(rank=8, alpha=16, upper_layers=0.3),
-        examples_per_sequence=16,
+        lora=LoraRecipe(rank=16, alpha=32, upper_layers=0.67),
+        examples_per_sequence=8,
         tokens_per_sequence=1024,
         sequences_per_step=1,
         **{"learning_rate": 1e-3, "epochs": 1, **changes},
@@ -130,7 +130,7 @@ def test_an_adapter_that_remembers_is_told_by_other_passages(
     court: Court, base_model: ModelFolder, tmp_path: Path
 ) -> None:
     """It has seen every question it is judged by, and learnt the answer whatever passage it is shown."""
-    judged = court.judge(trained(court, base_model, list(remembered(court.rows())), tmp_path, epochs=6))
+    judged = court.judge(trained(court, base_model, list(remembered(court.rows())), tmp_path, epochs=8))
     assert judged.candidate.metrics["balanced_accuracy"].value > 0.8
     assert not judged.verdict.passed
     assert any("follows_context" in reason for reason in judged.verdict.reasons)
