@@ -1,4 +1,4 @@
-"""What is left of a training run when it is killed, and when it ends: checkpoints by the clock, the stored adapter.
+"""What all training runs have in common: their arguments, checkpoints by the clock, the adapter that is stored.
 
 A checkpoint counts when the file `complete` lies in it, which is written last.
 """
@@ -12,13 +12,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuning.recipe import Recipe
+from tuning.recipe_rerank import RerankRecipe
 from tuning.trainer import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import TrainerCallback
 
-__all__ = ["clock", "last_checkpoint", "write_adapter"]
+__all__ = ["clock", "last_checkpoint", "run_arguments", "write_adapter"]
 
 _COMPLETE = "complete"
 
@@ -67,8 +69,37 @@ def last_checkpoint(folder: Path) -> str | None:
     return str(newest) if newest else None
 
 
-def write_adapter(state: Mapping[str, Tensor], config: Mapping[str, Any], folder: Path) -> Path:
-    """The adapter alone, in float16: half the size, and what the gate scores is what is stored. Whole or not at all."""
+def run_arguments(recipe: Recipe | RerankRecipe, steps: int, folder: Path, seed: int) -> dict[str, Any]:
+    """What every trainer of transformers is told alike: the schedule, the seeds, quietness, checkpoints in `folder`."""
+    import torch
+
+    return {
+        "output_dir": str(folder),
+        "use_cpu": not torch.cuda.is_available(),
+        "seed": seed,
+        "data_seed": seed,
+        "max_steps": steps,
+        "learning_rate": recipe.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": round(steps * recipe.warmup),
+        "weight_decay": recipe.weight_decay,
+        "max_grad_norm": recipe.max_gradient_norm,
+        "dataloader_num_workers": 0,
+        "dataloader_pin_memory": False,
+        "logging_steps": max(1, min(20, steps // 10)),
+        "save_strategy": "steps",
+        "save_steps": steps,  # the last; the ones before are saved by the clock
+        "save_total_limit": 2,
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+
+
+def write_adapter(state: Mapping[str, Tensor], config: Mapping[str, Any], base: str, folder: Path) -> Path:
+    """The adapter alone, in float16: half the size, and what the gate scores is what is stored. Whole or not at all.
+
+    `base` is the reference of its base model: a folder of this machine means nothing elsewhere.
+    """
     import torch
     from safetensors.torch import save_file
 
@@ -77,7 +108,8 @@ def write_adapter(state: Mapping[str, Tensor], config: Mapping[str, Any], folder
     beside.mkdir(parents=True)
     half = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in sorted(state.items())}
     save_file(half, str(beside / "adapter_model.safetensors"), metadata={"format": "pt"})
-    plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
+    named = {**config, "base_model_name_or_path": base, "inference_mode": True}
+    plain = {key: sorted(value) if isinstance(value, set) else value for key, value in named.items()}
     text = json.dumps(plain, indent=2, sort_keys=True, default=str)
     (beside / "adapter_config.json").write_text(text + "\n", "utf-8")
     shutil.rmtree(folder, ignore_errors=True)  # of a run that had ended

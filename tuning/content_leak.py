@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import NotRequired, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel
 
@@ -39,7 +39,15 @@ from tuning.swapped_rows import (
 )
 from tuning.systems import CitationSystem, Progress, RefusalSystem, RerankSystem, RewriteSystem, WrittenAnswer
 
-__all__ = ["FOLLOWS_CONTEXT", "failures", "leak_citation", "leak_query_rewrite", "leak_refusal", "leak_rerank"]
+__all__ = [
+    "FOLLOWS_CONTEXT",
+    "Asking",
+    "failures",
+    "leak_citation",
+    "leak_query_rewrite",
+    "leak_refusal",
+    "leak_rerank",
+]
 
 FOLLOWS_CONTEXT = "follows_context"
 MOST_ROWS = 200
@@ -47,49 +55,52 @@ MOST_ROWS = 200
 
 AnyRow = TypeVar("AnyRow", bound=BaseModel)
 
+
+class Asking(TypedDict):
+    """What every check takes by name."""
+
+    seed: int
+    adapter: NotRequired[str]
+    """The name under which the system is shown; `none` if it is not given."""
+    most: NotRequired[int]
+    """Swapped rows that are asked at most; else `MOST_ROWS`."""
+    progress: NotRequired[Progress | None]
+    resamples: NotRequired[int]
+
+
 _MARKER = re.compile(r"\[\d+\]")
 
 
 def leak_citation(
     rows: Sequence[CitationRow],
     system: CitationSystem,
-    *,
-    seed: int,
-    adapter: str = "none",
-    most: int = MOST_ROWS,
-    progress: Progress | None = None,
-    resamples: int = RESAMPLES,
+    **asking: Unpack[Asking],
 ) -> Evaluation:
     """Whether answers show the facts of their passages."""
 
-    def judge(row: CitationRow) -> Judged:
-        swapped = _required(swap_citation(row, seed))
+    def swap(row: CitationRow) -> Swapped[CitationRow] | None:
+        return swap_citation(row, asking["seed"])
+
+    def judge(row: CitationRow, swapped: Swapped[CitationRow]) -> Judged:
         return _shows_the_new(swapped.swaps, row.question, _text(system(swapped.row)))
 
-    asked = _chosen(rows, lambda row: swap_citation(row, seed), most, seed)
-    outcomes = run_rows(asked, judge, progress=progress)
-    return summarise(Subject("citation", adapter), [_METRIC], outcomes, seed=seed, resamples=resamples)
+    return _measured("citation", rows, swap, judge, asking)
 
 
 def leak_query_rewrite(
     rows: Sequence[QueryRewriteRow],
     system: RewriteSystem,
-    *,
-    seed: int,
-    adapter: str = "none",
-    most: int = MOST_ROWS,
-    progress: Progress | None = None,
-    resamples: int = RESAMPLES,
+    **asking: Unpack[Asking],
 ) -> Evaluation:
     """Whether rewrites take their facts from the conversation."""
 
-    def judge(row: QueryRewriteRow) -> Judged:
-        swapped = _required(swap_query_rewrite(row, seed))
+    def swap(row: QueryRewriteRow) -> Swapped[QueryRewriteRow] | None:
+        return swap_query_rewrite(row, asking["seed"])
+
+    def judge(row: QueryRewriteRow, swapped: Swapped[QueryRewriteRow]) -> Judged:
         return _shows_the_new(swapped.swaps, row.question, unescape(system(swapped.row)))
 
-    asked = _chosen(rows, lambda row: swap_query_rewrite(row, seed), most, seed)
-    outcomes = run_rows(asked, judge, progress=progress)
-    return summarise(Subject("query_rewrite", adapter), [_METRIC], outcomes, seed=seed, resamples=resamples)
+    return _measured("query_rewrite", rows, swap, judge, asking)
 
 
 def leak_refusal(
@@ -97,51 +108,42 @@ def leak_refusal(
     system: RefusalSystem,
     *,
     threshold: float,
-    seed: int,
-    adapter: str = "none",
-    most: int = MOST_ROWS,
-    progress: Progress | None = None,
-    resamples: int = RESAMPLES,
+    **asking: Unpack[Asking],
 ) -> Evaluation:
     """Whether a question that its passage answers is refused on a passage of another document."""
     foreign = passages_of(rows)
 
-    def judge(row: RefusalRow) -> Judged:
-        swapped = _required(swap_refusal(row, foreign, seed))
+    def swap(row: RefusalRow) -> Swapped[RefusalRow] | None:
+        return swap_refusal(row, foreign, asking["seed"])
+
+    def judge(row: RefusalRow, swapped: Swapped[RefusalRow]) -> Judged:
         if system(row).answerable < threshold:
             raise NotJudged("refused before the swap")
         odds = system(swapped.row).answerable
         shown = f"{row.question} on a foreign passage -> {odds:.3f}, threshold {threshold:.3f}"
         return Judged({FOLLOWS_CONTEXT: float(odds < threshold)}, shown=shown)
 
-    asked = _chosen(rows, lambda row: swap_refusal(row, foreign, seed), most, seed)
-    outcomes = run_rows(asked, judge, progress=progress)
-    return summarise(Subject("refusal", adapter), [_METRIC], outcomes, seed=seed, resamples=resamples)
+    return _measured("refusal", rows, swap, judge, asking)
 
 
 def leak_rerank(
     rows: Sequence[RerankRow],
     system: RerankSystem,
-    *,
-    seed: int,
-    adapter: str = "none",
-    most: int = MOST_ROWS,
-    progress: Progress | None = None,
-    resamples: int = RESAMPLES,
+    **asking: Unpack[Asking],
 ) -> Evaluation:
     """Which share of the passages that were rightly above others stay above them under other names."""
 
-    def judge(row: RerankRow) -> Judged:
-        swapped = _required(swap_rerank(row, seed))
+    def swap(row: RerankRow) -> Swapped[RerankRow] | None:
+        return swap_rerank(row, asking["seed"])
+
+    def judge(row: RerankRow, swapped: Swapped[RerankRow]) -> Judged:
         before = _right_pairs(row, system(row))
         if not before:
             raise NotJudged("no passage was rightly above another before the swap")
         kept = len(before & _right_pairs(swapped.row, system(swapped.row))) / len(before)
         return Judged({FOLLOWS_CONTEXT: kept}, shown=f"{row.question} with {_told(swapped.swaps)} -> {kept:.2f}")
 
-    asked = _chosen(rows, lambda row: swap_rerank(row, seed), most, seed)
-    outcomes = run_rows(asked, judge, progress=progress)
-    return summarise(Subject("rerank", adapter), [_METRIC], outcomes, seed=seed, resamples=resamples)
+    return _measured("rerank", rows, swap, judge, asking)
 
 
 def failures(evaluation: Evaluation, most: int = 5) -> tuple[str, ...]:
@@ -160,10 +162,26 @@ def _text(written: WrittenAnswer) -> str:
     return unescape(_MARKER.sub(" ", written.raw))
 
 
-def _required(swapped: Swapped[AnyRow] | None) -> Swapped[AnyRow]:
-    if swapped is None:
-        raise NotJudged("nothing in the row could be swapped")
-    return swapped
+def _measured(
+    behaviour: str,
+    rows: Sequence[AnyRow],
+    swap: Callable[[AnyRow], Swapped[AnyRow] | None],
+    judge: Callable[[AnyRow, Swapped[AnyRow]], Judged],
+    asking: Asking,
+) -> Evaluation:
+    """The share of swapped rows that go along; rows in which nothing can be swapped are not judged."""
+
+    def judged(row: AnyRow) -> Judged:
+        swapped = swap(row)
+        if swapped is None:
+            raise NotJudged("nothing in the row could be swapped")
+        return judge(row, swapped)
+
+    asked = _chosen(rows, swap, asking.get("most", MOST_ROWS), asking["seed"])
+    outcomes = run_rows(asked, judged, progress=asking.get("progress"))
+    subject = Subject(behaviour, asking.get("adapter", "none"))
+    resamples = asking.get("resamples", RESAMPLES)
+    return summarise(subject, [_METRIC], outcomes, seed=asking["seed"], resamples=resamples)
 
 
 def _shows_the_new(swaps: Mapping[str, str], question: str, text: str) -> Judged:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serving.registry.models import ModelFolder
-from tuning.checkpoints import clock, last_checkpoint, write_adapter
+from tuning.checkpoints import clock, last_checkpoint, run_arguments, write_adapter
 from tuning.errors import NothingToTrainOn
 from tuning.packing import Example, Packed, pack
 from tuning.recipe import Recipe
@@ -104,45 +104,26 @@ def _linear_modules(network: Any) -> list[str]:
 
 
 def _arguments(recipe: Recipe, sequences: int, run_folder: Path, seed: int) -> TrainingArguments:
-    import torch
     from trl.trainer.sft_config import SFTConfig
 
     steps = max(1, round(recipe.epochs * sequences / recipe.sequences_per_step))
     return SFTConfig(
-        output_dir=str(run_folder / "checkpoints"),
-        use_cpu=not torch.cuda.is_available(),
+        **run_arguments(recipe, steps, run_folder / "checkpoints", seed),
         bf16=False,
-        seed=seed,
-        data_seed=seed,
-        max_steps=steps,
         per_device_train_batch_size=1,
         gradient_accumulation_steps=recipe.sequences_per_step,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=round(steps * recipe.warmup),
-        weight_decay=recipe.weight_decay,
-        max_grad_norm=recipe.max_gradient_norm,
         gradient_checkpointing=False,
         max_length=None,
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
-        dataloader_num_workers=0,
-        dataloader_pin_memory=False,
-        logging_steps=max(1, min(20, steps // 10)),
-        save_strategy="steps",
-        save_steps=steps,
-        save_total_limit=2,
-        report_to="none",
-        disable_tqdm=True,
     )
 
 
 def _write(model: Any, base: ModelFolder, folder: Path) -> Path:
     from peft import get_peft_model_state_dict
 
-    # A folder of this machine means nothing elsewhere; the manifest pins the base by its digests.
-    named = {"base_model_name_or_path": base.reference, "inference_mode": True}
-    return write_adapter(get_peft_model_state_dict(model), model.peft_config["default"].to_dict() | named, folder)
+    config = model.peft_config["default"].to_dict()
+    return write_adapter(get_peft_model_state_dict(model), config, base.reference, folder)
 
 
 def _record(folder: Path, packed: Sequence[Packed], state: Any, seconds: float) -> TrainedAdapter:

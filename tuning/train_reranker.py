@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from serving.interface.errors import QuestionTooLong
 from serving.registry.cross_encoder import fitting_pairs, open_cross_encoder
 from serving.registry.models import ModelFolder
-from tuning.checkpoints import clock, last_checkpoint, write_adapter
+from tuning.checkpoints import clock, last_checkpoint, run_arguments, write_adapter
 from tuning.errors import NothingToTrainOn
 from tuning.recipe import LoraRecipe
 from tuning.recipe_rerank import RerankRecipe
@@ -166,30 +166,12 @@ def _loss(recipe: RerankRecipe, model: CrossEncoder) -> Module:
 
 
 def _arguments(recipe: RerankRecipe, lists: int, run_folder: Path, seed: int) -> CrossEncoderTrainingArguments:
-    import torch
     from sentence_transformers.cross_encoder import CrossEncoderTrainingArguments
 
     steps = max(1, lists // recipe.questions_per_step)
     return CrossEncoderTrainingArguments(
-        output_dir=str(run_folder / "checkpoints"),
-        use_cpu=not torch.cuda.is_available(),
-        seed=seed,
-        data_seed=seed,
-        max_steps=steps,
+        **run_arguments(recipe, steps, run_folder / "checkpoints", seed),
         per_device_train_batch_size=recipe.questions_per_step,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=round(steps * recipe.warmup),
-        weight_decay=recipe.weight_decay,
-        max_grad_norm=recipe.max_gradient_norm,
-        dataloader_num_workers=0,
-        dataloader_pin_memory=False,
-        logging_steps=max(1, min(20, steps // 10)),
-        save_strategy="steps",
-        save_steps=steps,
-        save_total_limit=2,
-        report_to="none",
-        disable_tqdm=True,
     )
 
 
@@ -212,6 +194,4 @@ def _trainer(
 def _stored(model: CrossEncoder, base: ModelFolder, folder: Path) -> Path:
     network: Any = model.transformers_model
     state = {f"base_model.model.{name}": tensor for name, tensor in network.get_adapter_state_dict().items()}
-    config = network.peft_config["default"].to_dict()
-    # A folder of this machine means nothing elsewhere; the manifest pins the base by its digests.
-    return write_adapter(state, config | {"base_model_name_or_path": base.reference, "inference_mode": True}, folder)
+    return write_adapter(state, network.peft_config["default"].to_dict(), base.reference, folder)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 
 from serving.registry.models import ModelFolder
 from tests.serving.assistant.tiny_model import write_tiny_model
+from tests.tuning.killed_training import train_and_kill
 from tuning.errors import NothingToTrainOn
 from tuning.packing import Example
 from tuning.recipe import LoraRecipe, Recipe
@@ -117,7 +115,7 @@ def test_killed_again_and_again_it_still_ends_with_the_same_weights(base: ModelF
     """SIGKILL in a process of its own, each time a few steps on."""
     whole = weights(trained(base, tmp_path / "whole"))
     for kill_after in (3, 9, 20):
-        code = _train_and_kill(base, tmp_path / "killed", kill_after)
+        code = train_and_kill("tests.tuning.test_train_generative", base, tmp_path / "killed", kill_after)
         assert code == -signal.SIGKILL
         assert not (tmp_path / "killed" / "adapter").exists()
     assert weights(trained(base, tmp_path / "killed")) == whole
@@ -141,20 +139,3 @@ def test_choices_are_judged_among_themselves_and_free_tokens_among_all() -> None
     logits = torch.tensor([[9.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
     loss = prediction_loss(logits, torch.tensor([1, 3]), [(1, 2), ()])
     assert float(loss) == pytest.approx(float(torch.log(torch.tensor(2.0)) + torch.log(torch.tensor(4.0))))
-
-
-def _train_and_kill(base: ModelFolder, folder: Path, steps: int) -> int:
-    script = f"""
-import os, signal
-from pathlib import Path
-from serving.registry.models import ModelFolder
-from tests.tuning.test_train_generative import trained
-
-def strike(progress):
-    if progress.step >= {steps}:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-trained(ModelFolder({base.reference!r}, Path({str(base.path)!r}), "w", "t", "l", "r"), Path({str(folder)!r}), strike)
-"""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=False).returncode

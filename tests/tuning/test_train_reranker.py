@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 
 from serving.registry.models import ModelFolder
 from tests.serving.tiny_encoder import TOKENS, write_tiny_encoder
+from tests.tuning.killed_training import train_and_kill
 from tuning.errors import NothingToTrainOn, RecipeInvalid
 from tuning.recipe import LoraRecipe
 from tuning.recipe_rerank import RerankRecipe, read_rerank_recipe
@@ -152,7 +150,9 @@ def test_killed_again_and_again_it_still_ends_with_the_same_weights(base: ModelF
     """SIGKILL in a process of its own, each time some steps on."""
     whole = weights(trained(base, tmp_path / "whole"))
     for kill_after in (3, 8):
-        assert _train_and_kill(base, tmp_path / "killed", kill_after) == -signal.SIGKILL
+        assert (
+            train_and_kill("tests.tuning.test_train_reranker", base, tmp_path / "killed", kill_after) == -signal.SIGKILL
+        )
         assert not (tmp_path / "killed" / "adapter").exists()
     steps: list[int] = []
     resumed = trained(base, tmp_path / "killed", lambda progress: steps.append(progress.step))
@@ -188,20 +188,3 @@ def test_a_recipe_with_an_unknown_key_is_refused_by_name(tmp_path: Path) -> None
     (tmp_path / "recipe.yaml").write_text("behaviour: rerank\nlearnig_rate: 0.1\n", "utf-8")
     with pytest.raises(RecipeInvalid, match="learnig_rate"):
         read_rerank_recipe(tmp_path / "recipe.yaml")
-
-
-def _train_and_kill(base: ModelFolder, folder: Path, steps: int) -> int:
-    script = f"""
-import os, signal, warnings
-from pathlib import Path
-from serving.registry.models import ModelFolder
-from tests.tuning.test_train_reranker import trained
-
-def strike(progress):
-    if progress.step >= {steps}:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-trained(ModelFolder({base.reference!r}, Path({str(base.path)!r}), "w", "t", "l", "r"), Path({str(folder)!r}), strike)
-"""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=False).returncode
