@@ -1,4 +1,4 @@
-"""Judging a candidate: choose its numbers, measure it beside what runs without it, swap the facts, decide.
+"""Judging a candidate: calibrate it, measure it beside what runs without it, swap the facts, decide.
 
 Everything is measured through the systems of `flows.systems`, so what is judged is what would be served. The decision
 itself is `tuning.gate`, which sees scores only.
@@ -6,31 +6,25 @@ itself is `tuning.gate`, which sees scores only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.calibrating import calibrate_refusal, calibrated
 from flows.evaluate_behaviour import measure
 from flows.systems import (
     SERVED_THRESHOLD,
     Bench,
     citation_system,
-    found_order,
-    odds_system,
     refusal_system,
-    relevance,
     rerank_system,
-    reranked_system,
     rewrite_system,
-    signals_of,
 )
 from serving.interface.behaviours import Behaviour
-from serving.interface.errors import QuestionTooLong
-from serving.interface.refusal import Answerability
 
 if TYPE_CHECKING:
     from flows.production import Adapters
@@ -39,19 +33,15 @@ if TYPE_CHECKING:
     from serving.registry.manifest import AdapterDraft
     from tuning.evaluation import Evaluation
     from tuning.gate import Verdict
-    from tuning.rows import RefusalRow
     from tuning.snapshot import Snapshot
-    from tuning.systems import RefusalSystem
 
-__all__ = ["Judged", "calibrated", "decide_on", "judge", "measure_baselines"]
+__all__ = ["Judged", "decide_on", "judge", "measure_baselines"]
 
 Progress = Callable[[str, int, int], None]
 Told = Callable[[int, int], None]
 
 LEAK_ROWS = 100
 """Rows whose facts are swapped, at most."""
-WEIGHTS = tuple(step / 10 for step in range(11))
-"""Of a reranker beside the order of search, from which the best on calibration rows is taken."""
 LIBRARIES = ("accelerate", "peft", "sentence-transformers", "tokenizers", "torch", "transformers", "trl")
 
 
@@ -104,25 +94,6 @@ def judge(
     return decide_on(bench, plan, snapshot, running, baselines, progress=progress)
 
 
-def calibrated(
-    bench: Bench, adapters: Adapters, plan: Plan, snapshot: Snapshot, adapter: Path, *, progress: Progress
-) -> Running:
-    """The adapter, callable, with the numbers that serving decides by.
-
-    They are chosen on rows that are neither trained on nor judged by.
-    """
-    from tuning.recipe_rerank import RerankRecipe
-
-    told = partial(progress, f"calibrate {plan.behaviour}")
-    if isinstance(plan.recipe, RerankRecipe):
-        running = adapters.try_out(plan.behaviour, adapter, {"passage_tokens": float(plan.recipe.passage_tokens)})
-        return _with(running, _calibrate_rerank(bench, snapshot.rows("calibration"), running, told))
-    running = adapters.try_out(plan.behaviour, adapter)
-    if plan.behaviour is Behaviour.REFUSAL:
-        return _with(running, _calibrate_refusal(bench, plan, snapshot.rows("calibration"), running, told))
-    return running
-
-
 def measure_baselines(
     bench: Bench,
     adapters: Adapters,
@@ -160,75 +131,6 @@ def decide_on(
     return Judged(running.calibration, candidate, baselines, leak, verdict)
 
 
-def _with(running: Running, chosen: Mapping[str, float]) -> Running:
-    return replace(running, calibration={**running.calibration, **chosen})
-
-
-def _calibrate_rerank(bench: Bench, rows: Sequence[Any], running: Running, told: Told) -> Mapping[str, float]:
-    """The weight of a reranker's scores beside the order that search found; each row is searched and scored once.
-
-    Raises RowsInvalid without a row that could be judged.
-    """
-    from tuning.errors import RowsInvalid
-    from tuning.metrics.rerank import evaluate_rerank
-
-    reranker = bench.rerankers.of(running)
-    assert reranker is not None  # it was just opened
-    found, scored = cache(found_order(bench)), cache(relevance(reranker))
-    gains: dict[float, float] = {}
-    for weight in WEIGHTS:
-        measured = evaluate_rerank(rows, reranked_system(found, scored, weight), seed=0, progress=told, resamples=1)
-        if not measured.judged:
-            raise RowsInvalid(
-                f"A reranker's weight is chosen on calibration rows; none of {len(rows)} could be judged.",
-                remedy="Add rows whose passages differ in relevance, or look at why rows could not be judged.",
-            )
-        gains[weight] = measured.metrics["ndcg_at_10"].value
-    return {"weight": max(WEIGHTS, key=lambda weight: (gains[weight], -weight))}
-
-
-def _calibrate_refusal(
-    bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, told: Told
-) -> Mapping[str, float]:
-    """The threshold of the odds alone, and the weights of odds and signals together."""
-    from serving.assistant.refusal import log_odds
-    from tuning.calibration import fit_decision
-    from tuning.metrics.refusal import choose_threshold
-
-    budget = plan.thresholds.over_refusal
-    assert budget is not None  # thresholds of refusal have one
-    judged = cache(odds_system(bench, running))
-    chosen = choose_threshold(rows, judged, over_refusal_budget=budget.aim, progress=told)
-    classed = list(_classed(rows, judged))
-    signals = [signals_of(bench, row) for row, _ in classed]
-    decision = fit_decision(
-        [log_odds(answerable) - log_odds(chosen.threshold) for _, answerable in classed],
-        [(signal.coverage, signal.similarity) for signal in signals],
-        [row.label is Answerability.ANSWERABLE for row, _ in classed],
-        over_refusal_budget=budget.aim,
-    )
-    coverage, similarity = decision.signals
-    return {
-        "threshold": chosen.threshold,
-        "bias": decision.bias,
-        "odds": decision.odds,
-        "coverage": coverage,
-        "similarity": similarity,
-    }
-
-
-def _classed(rows: Sequence[RefusalRow], system: RefusalSystem) -> Iterator[tuple[RefusalRow, float]]:
-    """The rows that choosing a threshold looks at, with their odds: of either class, and possible to judge."""
-    from tuning.errors import NotJudged
-
-    for row in rows:
-        if row.label is not Answerability.UNDERSPECIFIED:
-            try:
-                yield row, system(row).answerable
-            except (NotJudged, QuestionTooLong):
-                continue  # as in `choose_threshold`, which is refused when too few are left
-
-
 def _measure(
     bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, name: str, progress: Progress
 ) -> Evaluation:
@@ -251,7 +153,7 @@ def _baseline(
         return None
     if plan.behaviour is Behaviour.REFUSAL and not running.tuned:
         told = partial(progress, f"calibrate {name}")
-        running = _with(running, _calibrate_refusal(bench, plan, snapshot.rows("calibration"), running, told))
+        running = calibrate_refusal(bench, plan, snapshot, running, told)
     return _measure(bench, plan, rows, running, name, progress)
 
 

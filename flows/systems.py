@@ -11,7 +11,7 @@ this and is shown these passages; a prompt too long for the base model makes a r
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 __all__ = [
     "SERVED_THRESHOLD",
     "Bench",
+    "Choices",
     "assistant_system",
+    "choice_system",
     "citation_system",
     "found_order",
     "make_bench",
@@ -64,6 +66,16 @@ class Bench:
     likeness: Likeness
     encoder: DenseEncoder
     rerankers: Rerankers
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What an answer to a row could begin with."""
+
+    options: Sequence[tuple[float, float]]
+    """Evidence and preference of each."""
+    right: Collection[int]
+    """Places of those that answer."""
 
 
 def make_bench(engine: Engine, encoder: DenseEncoder, rerankers: Rerankers) -> Bench:
@@ -117,6 +129,24 @@ def citation_system(bench: Bench, running: Running) -> CitationSystem:
         return WrittenAnswer(raw, sentences, context)
 
     return _judgeable(answer)
+
+
+def choice_system(bench: Bench, running: Running) -> Callable[[CitationRow], Choices]:
+    """What an answer could begin with, and which of that is right."""
+    from serving.assistant.citation import options_of
+    from serving.interface.context import build_context
+    from tuning.metrics.citation import gold_numbers
+
+    def choose(row: CitationRow) -> Choices:
+        context = build_context(row.passages, bench.prompter.count)
+        found = options_of(bench.prompter, running, row.question, row.history, context, bench.likeness)
+        gold = gold_numbers(row, context)
+        return Choices(
+            [(option.evidence, option.preference) for option in found],
+            {place for place, option in enumerate(found) if option.number in gold},
+        )
+
+    return _judgeable(choose)
 
 
 def rerank_system(bench: Bench, running: Running) -> RerankSystem:

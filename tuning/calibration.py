@@ -1,6 +1,7 @@
-"""How an adapter's odds decide beside other signals: a logistic model, fitted on the calibration split.
+"""How an adapter's opinion counts beside other signals: logistic models, fitted on the calibration split.
 
-    fitted = fit_decision(odds, signals, labels, names=("coverage", "similarity"), over_refusal_budget=0.33)
+    decision = fit_decision(odds, signals, labels, over_refusal_budget=0.33)
+    weight = fit_preference([[(evidence, preference), ...], ...], [{0}, ...])
 
 The odds (log-odds of `answerable`) come from the adapter, the signals from retrieval; both are measured by whoever
 serves. Classes weigh alike, however many rows each has. A small ridge keeps the weights finite where the rows can be
@@ -9,7 +10,7 @@ parted without fault.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Decision", "fit_decision"]
+__all__ = ["Decision", "fit_decision", "fit_preference"]
 
 RIDGE = 0.01
 """Of the squared weights, the bias left out, beside the mean loss; signals are of the size of 1."""
 STEPS = 100
+PREFERENCES = (0.0, *(0.01 * 1.25**step for step in range(21)))
+"""Weights of a preference (natural logarithms) beside evidence (0 to 1.5) that are tried: none, and .01 to .87."""
+SCALES = tuple(1.25**step for step in range(21))
+"""1 to 87: from near indifference to certainty."""
 _EXACT = 1e-10
 
 
@@ -62,6 +67,36 @@ def fit_decision(
     cut, accuracy, refused = _cut(logits, labels, over_refusal_budget)
     bias, slope, *others = (float(weight) for weight in weights)
     return Decision(bias - cut, slope, tuple(others), accuracy, refused, len(labels))
+
+
+def fit_preference(options: Sequence[Sequence[tuple[float, float]]], right: Sequence[Collection[int]]) -> float:
+    """The weight of an adapter's preference beside the evidence, by which the right options are likeliest chosen.
+
+    `options` holds pairs (evidence, preference) a question, `right` the places of those that answer it; questions of
+    which all or none do tell nothing. The model is a softmax over `scale * (evidence + weight * preference)`, of which
+    the scale is fitted too. 0 if nothing tells, or if the preference is no help.
+    """
+    import numpy as np
+
+    telling = [
+        (np.asarray(found, dtype=np.float64), sorted(places))
+        for found, places in zip(options, right, strict=True)
+        if 0 < len(places) < len(found)
+    ]
+    if not telling:
+        return 0.0
+    return max(PREFERENCES, key=lambda weight: (max(_fit_of(telling, weight, scale) for scale in SCALES), -weight))
+
+
+def _fit_of(telling: Sequence[tuple[NDArray[np.float64], list[int]]], weight: float, scale: float) -> float:
+    """Mean log-probability that one of the right options is chosen."""
+    import numpy as np
+
+    total = 0.0
+    for found, places in telling:
+        worth = scale * (found @ np.array([1.0, weight]))
+        total += np.logaddexp.reduce(worth[places]) - np.logaddexp.reduce(worth)
+    return float(total / len(telling))
 
 
 def _fit(inputs: NDArray[np.float64], labels: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -66,19 +66,19 @@ def query_rewrite(asked: Any, pairs: Any, articles: Any, chance: random.Random) 
 
 
 def citation(articles: Any, pages: Any, turns: Any, chance: random.Random) -> list[CitationRow]:
-    """Questions over five paragraphs, others over one, and turns of Doc2Dial over one and over five passages."""
+    """Questions over one paragraph, others over five of one article, and turns of Doc2Dial."""
     alone = squad.citation_rows(articles, offsets=False).rows
-    among = squad.citation_rows(articles, passages=5, offsets=False).rows
+    among = squad.citation_rows(articles, passages=5, offsets=False, part=str).rows
     groups = sorted({_shown(row) for row in among})
     chance.shuffle(groups)
-    five = set(groups[:33])
+    five = set(groups[:30])
     elsewhere = sorted({row.passages[0].id for row in alone} - {passage for group in five for passage in group})
-    ones = set(chance.sample(elsewhere, 170))
+    ones = set(chance.sample(elsewhere, 450))
     return [
         *(row for row in alone if row.passages[0].id in ones),
         *(row for row in among if _shown(row) in five),
-        *chance.sample(doc2dial.citation_rows(pages, turns).rows, 150),
-        *chance.sample(doc2dial.citation_rows(pages, turns, passages=5).rows, 100),
+        *chance.sample(doc2dial.citation_rows(pages, turns).rows, 250),
+        *chance.sample(doc2dial.citation_rows(pages, turns, passages=5).rows, 60),
     ]
 
 

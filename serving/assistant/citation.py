@@ -4,7 +4,8 @@ With an adapter the model writes; each sentence is corrected and checked as soon
 nothing stands is a refusal. Un-tuned, a small base cites no better than chance, so the answer *is* its evidence, quoted
 in the contract's grammar.
 
-An adapter's calibration may hold `margin`, see `correction.MARGIN`.
+An adapter's calibration may hold `preference`, the weight of what it would like beside the evidence, and `margin`
+(`choice`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from retrieval.documents import Passage
 from serving.assistant.answer import Citation
 from serving.assistant.asked import Asked
-from serving.assistant.correction import MARGIN, correct
+from serving.assistant.choice import MARGIN, Choice, Option
+from serving.assistant.correction import correct
 from serving.assistant.library import Likeness, Query
 from serving.assistant.prompting import Prompter
 from serving.assistant.quoting import quote_evidence, scores_as_evidence
@@ -26,9 +28,13 @@ from serving.interface import citation as contract
 from serving.interface.behaviours import Behaviour
 from serving.interface.citation import CitedSentence
 from serving.interface.context import Context, NumberedSentence
+from serving.interface.segments import Message
 from serving.interface.turns import Turn
 
-__all__ = ["Supported", "answer_sentences", "cite", "written_answer"]
+__all__ = ["Supported", "answer_sentences", "cite", "options_of", "written_answer"]
+
+BEGINNING = 4
+"""Tokens of a sentence by which an adapter's preference tells it from others."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,7 @@ def answer_sentences(
     sentences = _quoted(query, context, likeness)
     if running.tuned:
         written = _complete(_write(prompter, running, asked, context, on_raw), context)
-        margin = running.calibration.get("margin", MARGIN)
-        sentences = correct(written, context, lambda: scores_as_evidence(query, context, likeness), margin)
+        sentences = correct(written, context, _choice(prompter, running, asked, query, context, likeness).overrules)
     return _supported(sentences, asked.trace, context, likeness)
 
 
@@ -75,11 +80,22 @@ def written_answer(
     The way of `answer_sentences` for a question whose context is given, to be evaluated. Raises `QuestionTooLong`.
     """
     raw: list[str] = [""]
-    asked = Asked(question, tuple(history), 0, Trace(lambda: 0.0, None), lambda text: None)
-    query = Query(question, ((question, 1.0),))
+    asked, query = _given(question, history)
     shown = answer_sentences(prompter, running, asked, query, context, likeness, raw.append)
     sentences = tuple(CitedSentence(supported.text, supported.numbers) for supported in shown)
     return (raw[-1] if running.tuned else None), sentences
+
+
+def options_of(
+    prompter: Prompter,
+    running: Running,
+    question: str,
+    history: Sequence[Turn],
+    context: Context,
+    likeness: Likeness,
+) -> list[Option]:
+    """What a tuned answer could begin with, as `written_answer` would weigh it: to calibrate the weight."""
+    return _choice(prompter, running, *_given(question, history), context, likeness).options()
 
 
 def cite(supported: Supported, start: int, context: Context, passages: Mapping[str, Passage]) -> list[Citation]:
@@ -88,6 +104,35 @@ def cite(supported: Supported, start: int, context: Context, passages: Mapping[s
         _citation(supported, start, passages[numbered.passage_id], numbered)
         for numbered in map(context.sentence, supported.numbers)
     ]
+
+
+def _given(question: str, history: Sequence[Turn]) -> tuple[Asked, Query]:
+    """A question that nothing was rewritten for and nobody waits for."""
+    asked = Asked(question, tuple(history), 0, Trace(lambda: 0.0, None), lambda text: None)
+    return asked, Query(question, ((question, 1.0),))
+
+
+def _choice(
+    prompter: Prompter, running: Running, asked: Asked, query: Query, context: Context, likeness: Likeness
+) -> Choice:
+    return Choice(
+        context,
+        lambda: scores_as_evidence(query, context, likeness),
+        lambda sentences: _preference(prompter, running, asked, context, sentences),
+        running.calibration.get("preference", 0.0),
+        running.calibration.get("margin", MARGIN),
+    )
+
+
+def _preference(
+    prompter: Prompter, running: Running, asked: Asked, context: Context, sentences: Sequence[CitedSentence]
+) -> Sequence[float]:
+    return prompter.score_beginnings(
+        _messages(prompter, asked, context),
+        [contract.build_target([sentence]) for sentence in sentences],
+        tokens=BEGINNING,
+        adapter=running.adapter(Behaviour.CITATION),
+    )
 
 
 def _supported(
@@ -113,13 +158,17 @@ def _write(
 ) -> Iterator[str]:
     """The growing text of the model."""
     for text in prompter.write(
-        contract.build_messages(asked.question, context, asked.history, count=prompter.count),
+        _messages(prompter, asked, context),
         adapter=running.adapter(Behaviour.CITATION),
         max_new_tokens=contract.OUTPUT_TOKENS,
         seed=asked.seed,
     ):
         on_raw(text)
         yield text
+
+
+def _messages(prompter: Prompter, asked: Asked, context: Context) -> tuple[Message, ...]:
+    return contract.build_messages(asked.question, context, asked.history, count=prompter.count)
 
 
 def _complete(texts: Iterable[str], context: Context) -> Iterator[CitedSentence]:

@@ -6,8 +6,8 @@ A small model copies better than it points, and a score over sentences points be
 - a sentence that copies one of the context, exactly or with slips, is that one: its words, its number, and what it
   announces, as before a code block;
 - a sentence that is part of another than it cites, cites that other;
-- the first sentence gives way to the best evidence when its own scores lower by more than a margin. Only the first:
-  later ones go on from it and need not look like the question;
+- the first sentence gives way to a better one (`choice`). Only the first: later ones go on from it and need not look
+  like the question;
 - nothing is said twice.
 
 Covered: wrong numbers, garbled copies, an answer from the wrong place. Not covered: other words about the right
@@ -24,12 +24,8 @@ from serving.assistant.quoting import announces, quote
 from serving.interface.citation import CitedSentence
 from serving.interface.context import Context
 
-__all__ = ["MARGIN", "correct"]
+__all__ = ["correct"]
 
-MARGIN = 0.15
-"""How much better the best evidence must score to overrule the model's, where the adapter's calibration holds no
-`margin`; scores reach 1.5. On SQuAD paragraphs it loses nothing to always quoting the best, whether the model is right
-60% or 90% of the time (infra/decisions/correcting-citations.md)."""
 NEAR = 0.9
 """Similarity of two sequences of words (2 common / all, in order) from which one is a copy of the other with slips."""
 FEWEST_WORDS = 5
@@ -39,19 +35,20 @@ _WORD = re.compile(r"\w+")
 
 
 def correct(
-    written: Iterable[CitedSentence], context: Context, scores: Callable[[], Sequence[float]], margin: float
+    written: Iterable[CitedSentence], context: Context, overrules: Callable[[CitedSentence], int | None]
 ) -> Iterator[CitedSentence]:
     """The sentences to check for support and to show, each as soon as it is written.
 
-    Every number must stand for a sentence of the context. `scores`, of each sentence of the context as evidence, is
-    asked for at the first sentence only.
+    Every number must stand for a sentence of the context. `overrules` is asked about the first sentence, once its
+    number is mended: which one is to stand in its place, if any?
     """
     given: set[str] = set()
     quoted: set[int] = set()
     for index, sentence in enumerate(written):
         sources = _copied(sentence, context)
         if index == 0:
-            sources = _better(sources or sentence.numbers, scores(), margin) or sources
+            better = overrules(CitedSentence(sentence.text, sources or sentence.numbers))
+            sources = (better,) if better else sources
         for shown in _with_announced(sources, context) if sources else [_placed(sentence, context)]:
             if shown.text not in given and not set(shown.numbers) <= quoted:
                 given.add(shown.text)
@@ -66,12 +63,6 @@ def _copied(sentence: CitedSentence, context: Context) -> tuple[int, ...]:
     best = max(likeness.values(), default=0.0)
     equal = [number for number, value in likeness.items() if value == best]
     return tuple([*(n for n in sentence.numbers if n in equal), *equal][:1]) if best >= NEAR else ()
-
-
-def _better(numbers: Sequence[int], scores: Sequence[float], margin: float) -> tuple[int, ...]:
-    """The number of the best evidence, if it beats all of `numbers` by more than `margin`."""
-    best = max(range(1, len(scores) + 1), key=lambda number: (scores[number - 1], -number))
-    return (best,) if scores[best - 1] - max(scores[number - 1] for number in numbers) > margin else ()
 
 
 def _with_announced(numbers: Sequence[int], context: Context) -> tuple[CitedSentence, ...]:

@@ -44,5 +44,12 @@ class Prompter:
         continuations = tuple(tuple(self._engine.tokenizer.encode_data(word)) for word in words)
         return self._engine.score([ScoreRequest(self._ids(p), continuations, adapter) for p in prompts])
 
+    def score_beginnings(
+        self, messages: Sequence[Message], texts: Sequence[str], *, tokens: int, adapter: str | None
+    ) -> tuple[float, ...]:
+        """Natural log-probability that an answer begins with the first `tokens` tokens of each text."""
+        beginnings = tuple(tuple(self._engine.tokenizer.encode_data(text)[:tokens]) for text in texts)
+        return self._engine.score([ScoreRequest(self._ids(messages), beginnings, adapter)])[0]
+
     def _ids(self, messages: Sequence[Message]) -> tuple[int, ...]:
         return tuple(prompt_ids(messages, self._engine.template, self._engine.tokenizer))

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from flows.judging import Judged, calibrated, decide_on, measure_baselines
+from flows.calibrating import calibrated
+from flows.judging import Judged, decide_on, measure_baselines
 from flows.production import Adapters
 from flows.retrain_plan import Plan, RetrainRequest, freeze_plan
 from flows.settings import load_settings

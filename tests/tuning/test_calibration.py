@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuning.calibration import Decision, fit_decision
+from tuning.calibration import Decision, fit_decision, fit_preference
 from tuning.errors import RowsInvalid
 
 NUMBERS = st.floats(-5, 5).map(lambda number: round(number, 3))
@@ -67,3 +67,37 @@ def test_the_order_of_the_rows_decides_nothing(rows: list[tuple[float, float, bo
 def test_rows_of_one_class_are_an_error() -> None:
     with pytest.raises(RowsInvalid, match="2 of 2"):
         fit_decision([0.0, 1.0], [(), ()], [True, True], over_refusal_budget=0.3)
+
+
+def choices(draw: random.Random, evidence: float, preference: float) -> list[tuple[float, float]]:
+    """Five options, of which the first is right, told by signals of these strengths."""
+    return [(draw.gauss(evidence * (place == 0), 1), draw.gauss(preference * (place == 0), 1)) for place in range(5)]
+
+
+def chosen_right(questions: list[list[tuple[float, float]]], weight: float) -> float:
+    return float(np.mean([np.argmax([e + weight * p for e, p in options]) == 0 for options in questions]))
+
+
+def test_two_signals_that_err_apart_are_weighed_so_that_they_err_less_together() -> None:
+    draw = random.Random(1)
+    fitted_on, others = ([choices(draw, 2.0, 1.0) for _ in range(300)] for _ in range(2))
+    weight = fit_preference(fitted_on, [{0}] * len(fitted_on))
+    assert chosen_right(others, weight) > max(chosen_right(others, 0.0), chosen_right(others, 1e6)) + 0.02
+
+
+def test_a_preference_that_is_no_help_weighs_nothing() -> None:
+    draw = random.Random(2)
+    questions = [choices(draw, 2.0, -1.0) for _ in range(200)]
+    assert fit_preference(questions, [{0}] * len(questions)) == 0
+
+
+@pytest.mark.parametrize("right", [set(), {0, 1}], ids=["none", "all"])
+def test_questions_whose_options_are_all_right_or_all_wrong_tell_nothing(right: set[int]) -> None:
+    assert fit_preference([[(1.0, 0.0), (0.0, 9.0)]], [right]) == 0
+
+
+def test_the_order_of_options_and_questions_changes_no_weight() -> None:
+    draw = random.Random(3)
+    questions = [choices(draw, 1.0, 1.0) for _ in range(40)]
+    turned = [list(reversed(options)) for options in reversed(questions)]
+    assert fit_preference(turned, [{4}] * 40) == fit_preference(questions, [{0}] * 40)

@@ -21,7 +21,7 @@ from tuning.rows import CitationRow
 from tuning.statistics import RESAMPLES
 from tuning.systems import CitationSystem, Progress, WrittenAnswer
 
-__all__ = ["METRICS", "evaluate_citation", "judge_citation"]
+__all__ = ["METRICS", "evaluate_citation", "gold_numbers", "judge_citation"]
 
 _OF_AN_ANSWER = ("citations_resolve", "sentence_correct", "answer_f1", "citations")
 METRICS = tuple(Metric(name) for name in ("format_valid", *_OF_AN_ANSWER, *(f"raw_{n}" for n in _OF_AN_ANSWER)))
@@ -49,7 +49,7 @@ def judge_citation(row: CitationRow, written: WrittenAnswer) -> Judged:
     A refusal has no citation that could resolve or not, and no right sentence: 0. Where no model writes there is no raw
     text to judge.
     """
-    gold = _gold_numbers(row, written.context)
+    gold = gold_numbers(row, written.context)
     if not gold:
         raise NotJudged("no sentence of the gold answer fits into the prompt")
     numbers = [number for sentence in written.sentences for number in sentence.numbers]
@@ -85,7 +85,7 @@ def _values(
     return values
 
 
-def _gold_numbers(row: CitationRow, context: Context) -> frozenset[int]:
+def gold_numbers(row: CitationRow, context: Context) -> frozenset[int]:
     """Numbers of the shown sentences that share a code point with a citation of the gold answer."""
     return frozenset(
         shown.number

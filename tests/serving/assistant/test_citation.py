@@ -57,6 +57,16 @@ def test_a_calibrated_margin_leaves_the_choice_to_the_adapter() -> None:
     assert shown == (CitedSentence("Full backups run every Sunday.", (3,)),)
 
 
+def test_a_calibrated_preference_asks_the_adapter_how_it_would_begin() -> None:
+    engine = QueueEngine(["Full backups run every Sunday. [3]"], [(-0.5, -9.0, -9.0, -0.5)])
+    running = Running("c1", {"preference": 0.2, "margin": 0.0})
+    shown = written_answer(Prompter(engine), running, QUESTION, (), _context(), ListLibrary([]))[1]
+    assert shown == (CitedSentence("Full backups run every Sunday.", (3,)),)
+    (asked,) = engine.scored
+    assert (asked.adapter, asked.prompt) == ("citation@c1", engine.generated[0].prompt)
+    assert [engine.tokenizer.decode(beginning) for beginning in asked.continuations] == ["Full", "The ", "Chan", "Full"]
+
+
 def test_the_adapter_is_asked_for_by_name_with_the_conversation_it_goes_on_from() -> None:
     engine = QueueEngine([""])
     written_answer(Prompter(engine), Running("1a2b"), QUESTION, (), _context(), ListLibrary([]))

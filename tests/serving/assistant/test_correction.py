@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.assistant.choice import Choice
 from serving.assistant.correction import correct
 from serving.interface.citation import CitedSentence
 from serving.interface.context import ContextPassage, build_context
@@ -28,7 +29,8 @@ def _corrected(
     written: Sequence[tuple[str, tuple[int, ...]]], scores: Sequence[float] = EVEN, margin: float = 0.3
 ) -> list[tuple[str, tuple[int, ...]]]:
     sentences = [CitedSentence(text, numbers) for text, numbers in written]
-    return [(s.text, s.numbers) for s in correct(sentences, CONTEXT, lambda: scores, margin)]
+    choice = Choice(CONTEXT, lambda: scores, lambda asked: [0.0] * len(asked), margin=margin)
+    return [(s.text, s.numbers) for s in correct(sentences, CONTEXT, choice.overrules)]
 
 
 @pytest.mark.parametrize(
@@ -64,19 +66,6 @@ def test_a_sentence(written: str, cites: tuple[int, ...], shown: list[tuple[str,
     assert _corrected([(written, cites)]) == shown
 
 
-@pytest.mark.parametrize(
-    ("scores", "shown"),
-    [
-        ([1.0, 0.8, 0.0, 0.0, 0.0, 0.0], "It runs on Sunday."),
-        ([1.2, 0.8, 0.0, 0.0, 0.0, 0.0], PORT),
-        ([0.2, 0.8, 0.0, 0.0, 0.0, 0.0], "It runs on Sunday."),
-    ],
-    ids=["within the margin", "beyond the margin", "the best itself"],
-)
-def test_the_best_evidence_overrules_the_models_choice_beyond_the_margin(scores: list[float], shown: str) -> None:
-    assert _corrected([("It runs on Sunday.", (2,))], scores)[0][0] == shown
-
-
 def test_a_copy_from_the_wrong_place_is_overruled_too() -> None:
     assert _corrected([(SUNDAY, (1,))], [1.2, 0.8, 0.0, 0.0, 0.0, 0.0]) == [(PORT, (1,))]
 
@@ -91,11 +80,11 @@ def test_only_the_first_sentence_is_overruled_and_what_was_quoted_is_not_said_ag
     assert _corrected(written, [1.2, 0.8, 0.0, 0.0, 0.0, 0.0]) == [(PORT, (1,)), ("They stay thirty days.", (5,))]
 
 
-def test_scores_are_asked_for_only_when_something_was_written() -> None:
-    def never() -> Sequence[float]:
-        raise AssertionError("nothing was written")
+def test_nothing_is_weighed_as_long_as_nothing_was_written() -> None:
+    def never(written: CitedSentence) -> int | None:
+        raise AssertionError(f"nothing was written, and yet {written}")
 
-    assert list(correct([], CONTEXT, never, 0.3)) == []
+    assert list(correct([], CONTEXT, never)) == []
 
 
 @given(

@@ -1,0 +1,156 @@
+"""The numbers that an adapter is served with, chosen on rows that are neither trained on nor judged by.
+
+    running = calibrated(bench, adapters, plan, snapshot, adapter_folder, progress=progress)
+
+Refusal gets a threshold and the weights of retrieval's signals beside the odds, citation the weight of the adapter's
+preference beside the evidence, reranking the weight of its scores beside the order of search. What they mean is said
+where they are read, in `serving.assistant`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.systems import (
+    Bench,
+    Choices,
+    choice_system,
+    found_order,
+    odds_system,
+    relevance,
+    reranked_system,
+    signals_of,
+)
+from serving.interface.behaviours import Behaviour
+from serving.interface.errors import QuestionTooLong
+from serving.interface.refusal import Answerability
+
+if TYPE_CHECKING:
+    from flows.production import Adapters
+    from flows.retrain_plan import Plan
+    from serving.assistant.running import Running
+    from tuning.rows import CitationRow, RefusalRow
+    from tuning.snapshot import Snapshot
+    from tuning.systems import RefusalSystem
+
+__all__ = ["calibrate_refusal", "calibrated"]
+
+Progress = Callable[[str, int, int], None]
+Told = Callable[[int, int], None]
+
+WEIGHTS = tuple(step / 10 for step in range(11))
+"""Of a reranker beside the order of search, from which the best on calibration rows is taken."""
+
+
+def calibrated(
+    bench: Bench, adapters: Adapters, plan: Plan, snapshot: Snapshot, adapter: Path, *, progress: Progress
+) -> Running:
+    """The adapter, callable, with the numbers that serving decides by."""
+    from tuning.recipe_rerank import RerankRecipe
+
+    told = partial(progress, f"calibrate {plan.behaviour}")
+    if isinstance(plan.recipe, RerankRecipe):
+        running = adapters.try_out(plan.behaviour, adapter, {"passage_tokens": float(plan.recipe.passage_tokens)})
+        return _with(running, _rerank(bench, snapshot.rows("calibration"), running, told))
+    running = adapters.try_out(plan.behaviour, adapter)
+    if plan.behaviour is Behaviour.REFUSAL:
+        return calibrate_refusal(bench, plan, snapshot, running, told)
+    if plan.behaviour is Behaviour.CITATION:
+        return _with(running, _citation(bench, snapshot.rows("calibration"), running, told))
+    return running
+
+
+def calibrate_refusal(bench: Bench, plan: Plan, snapshot: Snapshot, running: Running, told: Told) -> Running:
+    """How the odds decide, of an adapter or of the base alone."""
+    return _with(running, _refusal(bench, plan, snapshot.rows("calibration"), running, told))
+
+
+def _citation(bench: Bench, rows: Sequence[Any], running: Running, told: Told) -> Mapping[str, float]:
+    """The weight of the adapter's preference. Weighed so, what it wrote needs no margin over what it did not."""
+    from tuning.calibration import fit_preference
+
+    found = list(_choices(rows, choice_system(bench, running), told))
+    return {"preference": fit_preference([one.options for one in found], [one.right for one in found]), "margin": 0.0}
+
+
+def _choices(rows: Sequence[CitationRow], system: Callable[[CitationRow], Choices], told: Told) -> Iterator[Choices]:
+    from tuning.errors import NotJudged
+
+    for done, row in enumerate(rows):
+        told(done, len(rows))
+        try:
+            yield system(row)
+        except (NotJudged, QuestionTooLong):
+            continue  # as in a measurement; of no rows at all nothing is concluded
+    told(len(rows), len(rows))
+
+
+def _rerank(bench: Bench, rows: Sequence[Any], running: Running, told: Told) -> Mapping[str, float]:
+    """The weight of a reranker's scores beside the order that search found; each row is searched and scored once.
+
+    Raises RowsInvalid without a row that could be judged.
+    """
+    from tuning.errors import RowsInvalid
+    from tuning.metrics.rerank import evaluate_rerank
+
+    reranker = bench.rerankers.of(running)
+    assert reranker is not None  # it was just opened
+    found, scored = cache(found_order(bench)), cache(relevance(reranker))
+    gains: dict[float, float] = {}
+    for weight in WEIGHTS:
+        measured = evaluate_rerank(rows, reranked_system(found, scored, weight), seed=0, progress=told, resamples=1)
+        if not measured.judged:
+            raise RowsInvalid(
+                f"A reranker's weight is chosen on calibration rows; none of {len(rows)} could be judged.",
+                remedy="Add rows whose passages differ in relevance, or look at why rows could not be judged.",
+            )
+        gains[weight] = measured.metrics["ndcg_at_10"].value
+    return {"weight": max(WEIGHTS, key=lambda weight: (gains[weight], -weight))}
+
+
+def _refusal(bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, told: Told) -> Mapping[str, float]:
+    """The threshold of the odds alone, and the weights of odds and signals together."""
+    from serving.assistant.refusal import log_odds
+    from tuning.calibration import fit_decision
+    from tuning.metrics.refusal import choose_threshold
+
+    budget = plan.thresholds.over_refusal
+    assert budget is not None  # thresholds of refusal have one
+    judged = cache(odds_system(bench, running))
+    chosen = choose_threshold(rows, judged, over_refusal_budget=budget.aim, progress=told)
+    classed = list(_classed(rows, judged))
+    signals = [signals_of(bench, row) for row, _ in classed]
+    decision = fit_decision(
+        [log_odds(answerable) - log_odds(chosen.threshold) for _, answerable in classed],
+        [(signal.coverage, signal.similarity) for signal in signals],
+        [row.label is Answerability.ANSWERABLE for row, _ in classed],
+        over_refusal_budget=budget.aim,
+    )
+    coverage, similarity = decision.signals
+    return {
+        "threshold": chosen.threshold,
+        "bias": decision.bias,
+        "odds": decision.odds,
+        "coverage": coverage,
+        "similarity": similarity,
+    }
+
+
+def _classed(rows: Sequence[RefusalRow], system: RefusalSystem) -> Iterator[tuple[RefusalRow, float]]:
+    """The rows that choosing a threshold looks at, with their odds: of either class, and possible to judge."""
+    from tuning.errors import NotJudged
+
+    for row in rows:
+        if row.label is not Answerability.UNDERSPECIFIED:
+            try:
+                yield row, system(row).answerable
+            except (NotJudged, QuestionTooLong):
+                continue  # as in `choose_threshold`, which is refused when too few are left
+
+
+def _with(running: Running, chosen: Mapping[str, float]) -> Running:
+    return replace(running, calibration={**running.calibration, **chosen})
