@@ -34,6 +34,9 @@ __all__ = [
     "summarise",
 ]
 
+SLICES_SHOWN = 4
+"""In the table for people; the JSON holds all."""
+
 Row = TypeVar("Row", bound=BaseModel)
 
 
@@ -149,13 +152,16 @@ class Evaluation:
         }
 
     def as_text(self) -> str:
-        """A table for people: a line a metric, a column for all rows and one a slice."""
+        """A table for people: a line a metric, a column for all rows and one for each of the largest slices."""
         head = f"{self.subject.behaviour}, adapter {self.subject.adapter}: {self.rows} rows, {self.judged} judged."
-        columns = {"all rows": self.metrics, **{name: part.metrics for name, part in self.slices.items()}}
+        shown = sorted(sorted(self.slices, key=lambda name: (-self.slices[name].rows, name))[:SLICES_SHOWN])
+        columns = {"all rows": self.metrics, **{name: self.slices[name].metrics for name in shown}}
         lines = [head, _line("", columns)]
         for name in (metric.name for metric in self.measures):
             lines.append(_line(name, [_cell(metrics.get(name)) for metrics in columns.values()]))
         lines += [f"{name}: {count}" for name, count in {**self.settings, **self.counts}.items()]
+        if others := sorted(set(self.slices) - set(shown)):
+            lines.append(f"Smaller slices, in the JSON only: {', '.join(others)}.")
         lines += [f"not judged, {count} rows: {reason}" for reason, count in self.reasons().items()]
         return "\n".join([*lines, "In brackets the 95% bootstrap interval."])
 

@@ -72,6 +72,15 @@ def test_the_table_names_every_metric_and_says_what_was_not_judged():
     assert "not judged, 1 rows: it is broken" in text
 
 
+def test_the_table_shows_the_largest_slices_and_names_the_others():
+    rows = [Row(question="a", origin=Origin(source=f"s{n}")) for n in range(6) for _ in range(n + 1)]
+    found = summarise(Subject("refusal"), METRICS, run_rows(rows, judge), seed=0, resamples=20)
+    head = found.as_text().splitlines()[1]
+    assert head.split() == ["all", "rows", "source=s2", "source=s3", "source=s4", "source=s5"]
+    assert "in the JSON only: source=s0, source=s1." in found.as_text()
+    assert len(found.as_json()["slices"]) == 6
+
+
 def test_the_parts_of_the_rows_have_figures_of_their_own():
     rows = [Row(question=q, origin=Origin(source=s, slice="x")) for q, s in (("a", "one"), ("b", "two"), ("b", "two"))]
     found = summarise(Subject("refusal"), METRICS, run_rows(rows, judge), seed=0, resamples=20)
