@@ -126,7 +126,7 @@ def decide_on(
 
     rows = snapshot.rows("held_out")
     candidate = _measure(bench, plan, rows, running, "candidate", progress)
-    leak = _leak(bench, plan, rows, running, progress)
+    leak = _leak(bench, plan, snapshot, running, progress)
     verdict = decide(candidate, baselines, plan.thresholds, content_leak=leak, seed=plan.seed)
     return Judged(running.calibration, candidate, baselines, leak, verdict)
 
@@ -185,17 +185,19 @@ def _is_served(adapters: Adapters, behaviour: Behaviour, adapter: Path, running:
     return same and manifest.calibration == running.calibration
 
 
-def _leak(bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, progress: Progress) -> Evaluation:
+def _leak(bench: Bench, plan: Plan, snapshot: Snapshot, running: Running, progress: Progress) -> Evaluation:
     """Whether the candidate goes along when the facts of its context are exchanged."""
     from tuning import content_leak as leak
 
+    rows: Sequence[Any] = snapshot.rows("held_out")
     told = partial(progress, "swap facts")
     options: dict[str, Any] = {"seed": plan.seed, "adapter": running.mode, "most": LEAK_ROWS, "progress": told}
     match plan.behaviour:
         case Behaviour.QUERY_REWRITE:
             return leak.leak_query_rewrite(rows, rewrite_system(bench, running, seed=plan.seed), **options)
         case Behaviour.REFUSAL:
-            return leak.leak_refusal(rows, refusal_system(bench, running), threshold=SERVED_THRESHOLD, **options)
+            options |= {"threshold": SERVED_THRESHOLD, "beside": snapshot.rows("train")}
+            return leak.leak_refusal(rows, refusal_system(bench, running), **options)
         case Behaviour.CITATION:
             return leak.leak_citation(rows, citation_system(bench, running), **options)
         case Behaviour.RERANK:

@@ -108,10 +108,14 @@ def leak_refusal(
     system: RefusalSystem,
     *,
     threshold: float,
+    beside: Sequence[RefusalRow] = (),
     **asking: Unpack[Asking],
 ) -> Evaluation:
-    """Whether a question that its passage answers is refused on a passage of another document."""
-    foreign = passages_of(rows)
+    """Whether a question that its passage answers is refused on a passage of another document.
+
+    Passages of `beside` are taken too: all of `rows` may be about one document.
+    """
+    foreign = passages_of([*rows, *beside])
 
     def swap(row: RefusalRow) -> Swapped[RefusalRow] | None:
         return swap_refusal(row, foreign, asking["seed"])

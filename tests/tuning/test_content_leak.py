@@ -122,6 +122,16 @@ def test_a_judge_follows_the_passage_or_the_question():
     assert leak_refusal(REFUSALS, remembers_it, threshold=0.5, seed=0).metrics[FOLLOWS_CONTEXT].value == 0.0
 
 
+def test_rows_about_one_document_are_asked_on_passages_of_others_beside_them():
+    one = [REFUSALS[0]]
+
+    def reads_it(row: RefusalRow) -> Judgement:
+        return Judgement(1.0, 0.0, 0.0) if row.passages == one[0].passages else Judgement(0.0, 1.0, 0.0)
+
+    assert leak_refusal(one, reads_it, threshold=0.5, seed=0).judged == 0
+    assert leak_refusal(one, reads_it, threshold=0.5, beside=REFUSALS[1:], seed=0).judged == 1
+
+
 def test_what_was_refused_before_the_swap_shows_nothing():
     found = leak_refusal(REFUSALS, lambda row: Judgement(0.0, 1.0, 0.0), threshold=0.5, seed=0)
     assert found.metrics == {}
