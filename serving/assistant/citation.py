@@ -28,7 +28,7 @@ from serving.interface import citation as contract
 from serving.interface.behaviours import Behaviour
 from serving.interface.citation import CitedSentence
 from serving.interface.context import Context, NumberedSentence
-from serving.interface.segments import Message
+from serving.interface.segments import Message, normalise
 from serving.interface.turns import Turn
 
 __all__ = ["Supported", "answer_sentences", "cite", "options_of", "written_answer"]
@@ -172,7 +172,7 @@ def _messages(prompter: Prompter, asked: Asked, context: Context) -> tuple[Messa
 
 
 def _complete(texts: Iterable[str], context: Context) -> Iterator[CitedSentence]:
-    """The sentences of a growing text; what is left uncited, or cites a number that was not shown, is left out."""
+    """The sentences of a growing text; what is uncited, says nothing, or cites a number not shown is left out."""
     done = 0
     sentences: tuple[CitedSentence, ...] = ()
     for text in texts:
@@ -199,4 +199,5 @@ def _citation(supported: Supported, at: int, passage: Passage, evidence: Numbere
 
 
 def _known(sentences: Sequence[CitedSentence], context: Context) -> Iterator[CitedSentence]:
-    return (s for s in sentences if all(1 <= n <= len(context.sentences) for n in s.numbers))
+    shown = range(1, len(context.sentences) + 1)
+    return (s for s in sentences if normalise(s.text) and all(n in shown for n in s.numbers))

@@ -67,6 +67,13 @@ def test_a_calibrated_preference_asks_the_adapter_how_it_would_begin() -> None:
     assert [engine.tokenizer.decode(beginning) for beginning in asked.continuations] == ["Full", "The ", "Chan", "Full"]
 
 
+@pytest.mark.parametrize(
+    "written", [" [1]", "\n[1] Full backups run", "\u200b [3]"], ids=["space", "line end", "hidden"]
+)
+def test_a_marker_after_nothing_cites_nothing_and_no_preference_is_asked_for(written: str) -> None:
+    assert _answer([written], Running("c1", {"preference": 0.2, "margin": 0.0})) == (written, ())
+
+
 def test_the_adapter_is_asked_for_by_name_with_the_conversation_it_goes_on_from() -> None:
     engine = QueueEngine([""])
     written_answer(Prompter(engine), Running("1a2b"), QUESTION, (), _context(), ListLibrary([]))
