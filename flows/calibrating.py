@@ -70,11 +70,15 @@ def calibrate_refusal(bench: Bench, plan: Plan, snapshot: Snapshot, running: Run
 
 
 def _citation(bench: Bench, rows: Sequence[Any], running: Running, told: Told) -> Mapping[str, float]:
-    """The weight of the adapter's preference. Weighed so, what it wrote needs no margin over what it did not."""
+    """The weight of the adapter's preference. Weighed so, what it wrote needs no margin over what it did not.
+
+    Nothing where a preference is no help, or no row tells: serving's own margin stands for such an adapter.
+    """
     from tuning.calibration import fit_preference
 
     found = list(_choices(rows, choice_system(bench, running), told))
-    return {"preference": fit_preference([one.options for one in found], [one.right for one in found]), "margin": 0.0}
+    weight = fit_preference([one.options for one in found], [one.right for one in found])
+    return {"preference": weight, "margin": 0.0} if weight else {}
 
 
 def _choices(rows: Sequence[CitationRow], system: Callable[[CitationRow], Choices], told: Told) -> Iterator[Choices]:

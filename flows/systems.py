@@ -192,7 +192,7 @@ def reranked_system(
         places = rerank([passage.id for passage in shown], scored(row.question, shown), weight)
         return _places([shown[place] for place in places])(row)
 
-    return score
+    return _judgeable(score)
 
 
 def assistant_system(assistant: Assistant, *, seed: int = 0) -> AssistantSystem:
@@ -215,15 +215,16 @@ def assistant_system(assistant: Assistant, *, seed: int = 0) -> AssistantSystem:
 
 
 def _judgeable(system: Callable[[Row], Result]) -> Callable[[Row], Result]:
-    """What the base model cannot take is no fault of what is measured: such a row is not judged."""
+    """A row that the base model cannot take is not judged, nor is one of which a reranker makes no number."""
     from serving.assistant.errors import PromptTooLong
+    from serving.interface.errors import MalformedOutput
     from tuning.errors import NotJudged
 
     @functools.wraps(system)
     def judged(row: Row) -> Result:
         try:
             return system(row)
-        except PromptTooLong as cause:
+        except (PromptTooLong, MalformedOutput) as cause:
             raise NotJudged(str(cause)) from cause
 
     return judged

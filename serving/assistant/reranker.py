@@ -33,7 +33,10 @@ class Reranker(Protocol):
     """What the pipeline's stage needs."""
 
     def score(self, question: str, passages: Sequence[ContextPassage]) -> list[float]:
-        """Relevance of each passage, 0 to 1, in the order given. Raises `QuestionTooLong`."""
+        """Relevance of each passage, 0 to 1, in the order given.
+
+        Raises `QuestionTooLong`, and `MalformedOutput` where a model makes no number of a passage.
+        """
         ...
 
 
@@ -85,8 +88,8 @@ class CrossEncoderReranker:
 
 
 def _sigmoid(logit: float) -> float:
-    """In double precision: float32 rounds everything past 17 to 1, and equal scores have no order."""
-    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
+    """In double precision: float32 rounds everything past 17 to 1, and equal scores have no order. NaN stays NaN."""
+    return 0.0 if logit < -700 else 1 / (1 + math.exp(-logit))
 
 
 def _merge(model: CrossEncoder, adapter: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from serving.assistant.errors import AdapterRefused
 from serving.assistant.reranker import CrossEncoderReranker, fused, open_reranker, rerank
 from serving.interface.context import ContextPassage
-from serving.interface.errors import QuestionTooLong
+from serving.interface.errors import MalformedOutput, QuestionTooLong
 from serving.registry.errors import ModelRefused
 from serving.registry.models import ModelFolder
 from tests.serving.tiny_encoder import TOKENS, write_tiny_encoder
@@ -137,6 +138,14 @@ def test_serving_reads_the_tokens_that_training_read(base: ModelFolder, tmp_path
         opened.score(question, PASSAGES)
     assert len(trained) == 3
     assert sorted(trained) == sorted(served)
+
+
+def test_a_score_that_is_no_number_is_an_error_and_no_low_relevance(
+    reranker: CrossEncoderReranker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reranker._model, "predict", lambda pairs, **how: [math.nan] * len(pairs))
+    with pytest.raises(MalformedOutput):
+        reranker.score("where ?", PASSAGES)
 
 
 def test_threads_may_share_a_reranker(reranker: CrossEncoderReranker) -> None:
