@@ -15,10 +15,11 @@ from serving.assistant.evidence import Terms
 from serving.assistant.library import Library, Query
 from serving.assistant.prompting import Prompter
 from serving.assistant.running import Running
-from serving.assistant.topic import beside
+from serving.assistant.topic import TURN_CHARACTERS, beside
 from serving.interface import query_rewrite as contract
 from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.errors import MalformedOutput
+from serving.interface.segments import normalise
 from serving.interface.turns import Turn
 
 __all__ = ["follow_up", "is_faithful", "rewrite", "write", "write_raw"]
@@ -41,8 +42,8 @@ def follow_up(question: str, history: Sequence[Turn], written: str | None, libra
     """The query for a question that goes on from `history`; `written` is its rewrite, None when there is none."""
     if written:
         return Query(written, ((written, 1.0),), beside(written, history, library))
-    before = [turn.content for turn in history if turn.role == "user"]
-    joined = " ".join([*before[-1:], question])
+    before = [normalise(turn.content)[:TURN_CHARACTERS] for turn in history if turn.role == "user"]
+    joined = " ".join([*before[-1:], question])  # which embedder and reranker must be able to read to its end
     wordings = ((question, 1 - JOINED_WEIGHT), (joined, JOINED_WEIGHT))
     return Query(joined, wordings, beside(question, history, library))
 

@@ -16,7 +16,7 @@ from serving.assistant.library import Library, Query
 from serving.interface.segments import normalise
 from serving.interface.turns import Turn
 
-__all__ = ["beside", "leaving"]
+__all__ = ["TURN_CHARACTERS", "beside", "leaving"]
 
 OWN_SHARE = 0.05
 """Of the question's own wordings in the search, while it stays with the topic; what `WINDOWS` leave."""
@@ -52,9 +52,8 @@ def leaving(question: str, history: Sequence[Turn], library: Library) -> float:
         return 1.0
     alone = library.search(Query(question, ((question, 1.0),)), _DEPTH)
     before = library.search(Query(question, ((question, 0.0), (said, 1.0))), _DEPTH)  # its cosines are the question's
-    about = {
-        hit.passage.document_id for hit in before.hits[:1]
-    }  # two or three tell no better, and less in a small index
+    # The best hit's document alone: two or three tell no better, and less in a small index.
+    about = {hit.passage.document_id for hit in before.hits[:1]}
     found = [*zip(alone.hits, alone.cosines, strict=True), *zip(before.hits, before.cosines, strict=True)]
     anywhere = max((cosine for _, cosine in found), default=0.0)
     there = max((cosine for hit, cosine in found if hit.passage.document_id in about), default=anywhere)

@@ -64,6 +64,14 @@ def test_a_long_turn_is_cut_so_that_the_embedder_reads_the_others_too() -> None:
     assert len(text) < 600
 
 
+def test_a_long_turn_before_a_question_leaves_room_for_the_question() -> None:
+    pasted = (Turn(role="user", content="line of a log\n" * 1000),)
+    query = follow_up(STAYING, pasted, None, LIBRARY)
+    assert query.text.startswith("line of a log line of a log")
+    assert query.text.endswith(STAYING)
+    assert len(query.text) < 500
+
+
 @pytest.mark.parametrize("written", [None, "Can I change the gateway port?"])
 def test_evidence_is_sought_for_the_question_alone_whatever_is_searched_beside_it(written: str | None) -> None:
     query = follow_up(STAYING, HISTORY, written, LIBRARY)
