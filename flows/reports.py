@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from serving.registry.files import replace_file
+
 if TYPE_CHECKING:
     from flows.judging import Judged
     from flows.retrain_plan import Plan
@@ -46,7 +48,7 @@ def write_report(settings: Settings, manifest: AdapterManifest, judged: Judged) 
     shown = {"adapter": manifest.name, **_gate(judged), "leak_failures": list(failures(judged.content_leak))}
     _write(path, shown)
     parts = [judged.verdict.as_text(), judged.candidate.as_text(), *(b.as_text() for b in judged.baselines.values())]
-    path.with_suffix(".txt").write_text("\n\n".join(parts) + "\n", "utf-8")
+    replace_file(path.with_suffix(".txt"), ("\n\n".join(parts) + "\n").encode())
     return path
 
 
@@ -66,4 +68,4 @@ def _gate(judged: Judged) -> dict[str, Any]:
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
+    replace_file(path, (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
