@@ -1,7 +1,6 @@
 """The answer that needs no writer: the sentences that score best as evidence, quoted in reading order.
 
-It is how citation runs un-tuned, what a tuned answer is held against (`correction`), and what is left of one of which
-nothing stands.
+It is how citation runs un-tuned; a tuned answer is held against the same scores (`choice`).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ FEWEST_WORDS = 4
 
 
 def quote_evidence(query: Query, context: Context, likeness: Likeness) -> tuple[CitedSentence, ...]:
-    """The best sentences for a query; none only of an empty context."""
+    """The best sentences for a query; none of an empty context, or where even the best is rather unlike the query."""
     scores = scores_as_evidence(query, context, likeness)
     return quote(context, pick(scores, lambda index: announces(context, index)))
 

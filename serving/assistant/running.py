@@ -19,7 +19,8 @@ class Running:
     mode: str
     """The adapter's version, or how it runs without one: `few_shot`, `prompt`, `hybrid_order`."""
     calibration: Mapping[str, float] = field(default_factory=dict)
-    """Empty un-tuned. The keys are documented where they are read: `refusal`, `citation`."""
+    """Of an adapter, from its manifest; un-tuned empty, but for the baselines of a gate. The keys are documented where
+    they are read: `refusal`, `citation`, `reranking`."""
 
     @property
     def tuned(self) -> bool:
