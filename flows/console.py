@@ -22,7 +22,7 @@ from flows.exit_codes import DONE, EXIT_CODES, INTERRUPTED
 from serving.interface.errors import GroundskeeperError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
     from rich.status import Status
 
 __all__ = ["Console", "command", "show_error", "visible"]
@@ -108,13 +108,17 @@ class Console:
         typer.echo(visible(text), err=True)
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total` units of `stage`; drawn on a terminal, silent elsewhere."""
-        if not sys.stderr.isatty():
+        """`done` of `total` units of `stage`; drawn on a terminal, silent elsewhere.
+
+        What follows a comma may change from call to call, as a loss does: it is one bar.
+        """
+        if self._bar is None and not sys.stderr.isatty():  # an open bar stands in for stderr, and is no terminal
             return
         bar = self._bar or self._open_bar()
-        if stage not in self._stages:
-            self._stages[stage] = bar.add_task(stage, total=total)
-        bar.update(self._stages[stage], completed=done, total=total)
+        name = stage.partition(",")[0]
+        if name not in self._stages:
+            self._stages[name] = bar.add_task(stage, total=total)
+        bar.update(self._stages[name], description=stage, completed=done, total=total)
 
     def stage(self, name: str) -> None:
         """What is being done now, of which nobody knows how long it takes; drawn on a terminal, silent elsewhere."""
@@ -141,6 +145,7 @@ class Console:
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
+            _rate_column(),
             progress.TimeRemainingColumn(),
             console=console.Console(stderr=True),
             transient=True,
@@ -148,6 +153,21 @@ class Console:
         bar.start()
         self._bar = bar
         return bar
+
+
+def _rate_column() -> ProgressColumn:
+    """How fast it goes, once that is known; rich tells it of unknown totals only."""
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            if not speed:
+                return Text("")
+            return Text(f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each")
+
+    return Rate()
 
 
 def _write_json(document: Mapping[str, Any]) -> None:

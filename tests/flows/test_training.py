@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from flows.console import Console
 from flows.retrain_plan import RetrainRequest, freeze_plan
 from flows.settings import load_settings
-from flows.training import train
+from flows.training import _told, train
 from serving.interface.behaviours import Behaviour
 from serving.registry.models import prepare_model
 from tests.serving.assistant.tiny_model import write_tiny_model
 from tests.tuning.gateway_rows import refusal_row
 from tuning.recipe import LoraRecipe, Recipe
+from tuning.trainer import Progress
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")  # peft and trl
 
@@ -28,6 +30,20 @@ RECIPE = Recipe(
     tokens_per_sequence=4096,
     sequences_per_step=1,
 )
+
+
+def test_a_loss_that_changes_is_shown_on_one_bar_which_tells_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    console = Console(as_json=False)
+    tell = _told(Behaviour.REFUSAL, console.progress)
+    for step, loss in enumerate((None, 0.7, 0.5), 1):
+        tell(Progress(step, 3, seconds_left=0.0, loss=loss))
+    bar = console._bar
+    assert bar is not None
+    console.close()
+    assert [(task.description, task.completed, task.total) for task in bar.tasks] == [
+        ("train refusal, loss 0.500", 3, 3)
+    ]
 
 
 def test_rows_are_trained_on_and_a_finished_run_gives_the_same_adapter_again() -> None:
