@@ -27,7 +27,7 @@ from serving.interface.behaviours import Behaviour
 from serving.interface.context import ContextPassage
 from tuning.converters import disfl_qa, doc2dial, question_pages, rewrites, squad
 from tuning.converters.converted import Converted
-from tuning.converters.question_pages import Candidate
+from tuning.converters.question_pages import Candidate, Pair
 from tuning.errors import DataInvalid, RowsInvalid
 from tuning.rows import write_rows
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Made", "Options", "convert_files"]
 
 Say = Callable[[str], None]
+Progress = Callable[[str, int, int], None]
 _CANDIDATES = 30
 """Passages that are looked through for one of the page that helps."""
 
@@ -80,8 +81,11 @@ def convert_files(
     output: Path,
     options: Options,
     say: Say,
+    progress: Progress = lambda stage, done, total: None,
 ) -> Made:
     """Reads the files and writes the rows. Raises DataInvalid, and RowsInvalid if no row comes of them."""
+    if output.resolve() in {path.resolve() for path in files}:
+        raise DataInvalid(f"The rows would replace {output}, of which they are made.", remedy="Name another --output.")
     if (kind, behaviour) not in _WAYS:
         known = sorted(to for source, to in _WAYS if source is kind)
         raise DataInvalid(
@@ -92,7 +96,7 @@ def convert_files(
         raise DataInvalid(
             f"Rows of {behaviour} from {kind} have no number of passages to choose.", remedy="Leave out --passages."
         )
-    made = way.make(_Task(settings, files, options, say))
+    made = way.make(_Task(settings, files, options, say, progress))
     if not made.rows:
         told = "; ".join(f"{count}: {reason}" for reason, count in made.left_out.items()) or "there was nothing in them"
         raise RowsInvalid(f"No row of {behaviour} came of the files ({told}).", remedy="Give other files or options.")
@@ -109,6 +113,7 @@ class _Task:
     files: Sequence[Path]
     options: Options
     say: Say
+    progress: Progress
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -179,7 +184,8 @@ def _doc2dial_refusal(task: _Task) -> Converted[Any]:
 def _question_pages(task: _Task) -> Converted[Any]:
     pairs = [pair for path in task.files for pair in question_pages.read_question_pages(_lines(path))]
     with open_search(task.settings, task.say) as desk:
-        return question_pages.rerank_rows(pairs, lambda question: _candidates(desk, question), **task.shown)
+        told = _told(pairs, task.progress)
+        return question_pages.rerank_rows(told, lambda question: _candidates(desk, question), **task.shown)
 
 
 _WAYS = {
@@ -194,6 +200,13 @@ _WAYS = {
     (Format.DOC2DIAL, Behaviour.REFUSAL): _Way(_doc2dial_refusal, shows_passages=False),
     (Format.QUESTION_PAGES, Behaviour.RERANK): _Way(_question_pages),
 }
+
+
+def _told(pairs: Sequence[Pair], progress: Progress) -> Iterator[Pair]:
+    """The pairs, while it is told how many were searched for: a search takes its time."""
+    for done, pair in enumerate(pairs, 1):
+        yield pair
+        progress("search", done, len(pairs))
 
 
 def _candidates(desk: SearchDesk, question: str) -> list[Candidate]:
@@ -237,5 +250,5 @@ def _read(path: Path) -> str:
 def _loaded(text: str, where: str) -> object:
     try:
         return json.loads(text)
-    except ValueError as cause:
+    except (ValueError, RecursionError) as cause:
         raise DataInvalid(f"{where}: {cause}.", remedy="Give the file as its makers publish it.") from cause

@@ -106,5 +106,5 @@ def convert(
 
         settings = load_settings(home=home, seed=seed)
         options = Options(passages, settings.seed)
-        made = convert_files(settings, kind, files, to, output, options, console.note)
+        made = convert_files(settings, kind, files, to, output, options, console.note, console.progress)
         console.show(made.as_json(), made.as_text())

@@ -143,6 +143,7 @@ WRONG = {
     "one of two files": (["doc2dial", "pages.jsonl", "--to", "citation"], "data_invalid"),
     "passages that no row shows": (["cast", "cast.json", "--to", "query_rewrite", "--passages", "3"], "data_invalid"),
     "more passages than there are": (["squad", "squad.json", "--to", "rerank", "--passages", "9"], "rows_invalid"),
+    "brackets without end": (["squad", "nested.json", "--to", "refusal"], "data_invalid"),
     "an unknown format": (["csv", "squad.json", "--to", "refusal"], "usage"),
     "pages without an index": (["question_pages", "asked.jsonl", "--to", "rerank"], "index_missing"),
 }
@@ -153,11 +154,19 @@ def test_what_cannot_be_converted_is_refused_and_nothing_is_written(
     call: Call, encoder: ReadableEncoder, arguments: list[str], kind: str
 ):
     Path("two.jsonl").write_text("{}\n{}\n")
+    Path("nested.json").write_text("[" * 100_000)
     Path("asked.jsonl").write_text('{"question": "How?", "gold_path": "x.md"}\n')
     done = call("convert", *arguments, "--output", "rows.jsonl", "--json")
     assert (done.code, done.document["error"]["kind"]) == (2, kind)
     assert done.document["error"]["remedy"]
     assert not Path("rows.jsonl").exists()
+
+
+def test_rows_do_not_replace_the_file_that_they_are_made_of(call: Call):
+    before = Path("squad.json").read_bytes()
+    done = call("convert", "squad", "squad.json", "--to", "refusal", "--output", "./squad.json", "--json")
+    assert (done.code, done.document["error"]["kind"]) == (2, "data_invalid")
+    assert Path("squad.json").read_bytes() == before
 
 
 def test_an_output_that_cannot_be_written_is_told(call: Call):
