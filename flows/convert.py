@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.formats import Format
-from flows.wiring import SearchDesk, open_search
+from flows.wiring import open_search
 from serving.interface.behaviours import Behaviour
-from serving.interface.context import ContextPassage
 from tuning.converters import disfl_qa, doc2dial, question_pages, rewrites, squad
 from tuning.converters.converted import Converted
 from tuning.converters.question_pages import Candidate, Pair
@@ -33,7 +32,7 @@ from tuning.rows import write_rows
 
 if TYPE_CHECKING:
     from flows.settings import Settings
-    from retrieval.documents import Passage
+    from serving.assistant.library import Library
 
 __all__ = ["Made", "Options", "convert_files"]
 
@@ -182,10 +181,15 @@ def _doc2dial_refusal(task: _Task) -> Converted[Any]:
 
 
 def _question_pages(task: _Task) -> Converted[Any]:
+    from retrieval.texts import TextArchive
+    from serving.assistant.library import IndexLibrary
+
     pairs = [pair for path in task.files for pair in question_pages.read_question_pages(_lines(path))]
     with open_search(task.settings, task.say) as desk:
+        archive = TextArchive(task.settings.index_root, task.settings.texts_root)
+        library = IndexLibrary(desk.reader, desk.encoder, archive)
         told = _told(pairs, task.progress)
-        return question_pages.rerank_rows(told, lambda question: _candidates(desk, question), **task.shown)
+        return question_pages.rerank_rows(told, lambda question: _candidates(library, question), **task.shown)
 
 
 _WAYS = {
@@ -209,17 +213,14 @@ def _told(pairs: Sequence[Pair], progress: Progress) -> Iterator[Pair]:
         progress("search", done, len(pairs))
 
 
-def _candidates(desk: SearchDesk, question: str) -> list[Candidate]:
-    """What search finds, best first, with the uri of each passage's document."""
-    from retrieval.search import search
+def _candidates(library: Library, question: str) -> list[Candidate]:
+    """What search finds, best first, as serving shows it, with the uri of each passage's document."""
+    from serving.assistant.library import Query
+    from serving.assistant.shown import find
 
-    hits = search(desk.reader, desk.encoder, question, top_k=_CANDIDATES)
-    return [Candidate(hit.passage.uri, _as_shown(hit.passage)) for hit in hits]
-
-
-def _as_shown(passage: Passage) -> ContextPassage:
-    title = " > ".join([passage.title, *passage.heading_path])
-    return ContextPassage(id=passage.id, text=passage.text, title=title, trust=passage.trust)
+    found = find(library, Query(question, ((question, 1.0),)), _CANDIDATES)
+    shown = zip(found.shelf.hits, found.passages, strict=True)
+    return [Candidate(hit.passage.uri, passage) for hit, passage in shown]
 
 
 def _several(task: _Task, what: str) -> Sequence[Path]:

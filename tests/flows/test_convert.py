@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from serving.interface.behaviours import Behaviour
+from serving.interface.rerank import build_pair
 from tests.flows.calls import Command
 from tests.retrieval.readable import ReadableEncoder
 from tuning.rows import ROWS, RerankRow, read_rows
@@ -133,6 +134,20 @@ def test_questions_with_pages_are_ranked_among_what_the_index_finds(call: Call, 
     (row,) = read_rows(Path("rows.jsonl"), RerankRow)
     assert sorted(passage.relevance for passage in row.passages) == [0.0, 1.0, 1.0]
     assert all(passage.title for passage in row.passages)
+
+
+def test_a_passage_that_begins_in_code_is_trained_on_as_it_is_served(call: Call, pages: Path, encoder: ReadableEncoder):
+    lines = "\n".join(f"# bed {n}\nwater bed {n} every morning with ten cans" for n in range(80))
+    (pages / "script.md").write_text(f"# Script\n\nThis is the whole script:\n\n```\n{lines}\n```\n", "utf-8")
+    call("refresh", "pages")
+    Path("asked.jsonl").write_text(json.dumps({"question": "How is a bed watered?", "gold_path": "script.md"}) + "\n")
+    done = call("convert", "question_pages", "asked.jsonl", "--to", "rerank", "--output", "rows.jsonl", "--json")
+    assert done.code == 0
+    (row,) = read_rows(Path("rows.jsonl"), RerankRow)
+    within = [passage for passage in row.passages if passage.text.startswith(("water bed", "# bed"))]
+    assert within
+    assert all(passage.in_code and "water bed" in build_pair(row.question, passage)[1] for passage in within)
+    assert not any(passage.in_code for passage in row.passages if "This is the whole" in passage.text)
 
 
 WRONG = {
