@@ -9,6 +9,7 @@ where they are read, in `serving.assistant`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -151,9 +152,11 @@ def _classed(rows: Sequence[RefusalRow], system: RefusalSystem) -> Iterator[tupl
     for row in rows:
         if row.label is not Answerability.UNDERSPECIFIED:
             try:
-                yield row, system(row).answerable
+                answerable = system(row).answerable
             except (NotJudged, QuestionTooLong):
                 continue  # as in `choose_threshold`, which is refused when too few are left
+            if math.isfinite(answerable):
+                yield row, answerable
 
 
 def _with(running: Running, chosen: Mapping[str, float]) -> Running:

@@ -162,7 +162,7 @@ def reranker_base(settings: Settings, say: Say) -> ModelFolder:
 
 
 def serving_check(settings: Settings, registry: Registry, say: Say) -> Check:
-    """What speaks against serving a version; the models are prepared when the first is looked at."""
+    """What speaks against serving a version; no model is prepared before one is looked at."""
     from serving.registry.adapters import promotion_check
     from serving.registry.models import prepare_model
     from serving.registry.tokenizer import open_template

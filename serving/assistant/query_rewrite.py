@@ -43,7 +43,7 @@ def follow_up(question: str, history: Sequence[Turn], written: str | None, libra
     if written:
         return Query(written, ((written, 1.0),), beside(written, history, library))
     before = [normalise(turn.content)[:TURN_CHARACTERS] for turn in history if turn.role == "user"]
-    joined = " ".join([*before[-1:], question])  # which embedder and reranker must be able to read to its end
+    joined = " ".join([*before[-1:], question]).strip()  # which embedder and reranker must be able to read to its end
     wordings = ((question, 1 - JOINED_WEIGHT), (joined, JOINED_WEIGHT))
     return Query(joined, wordings, beside(question, history, library))
 
