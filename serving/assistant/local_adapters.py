@@ -6,6 +6,7 @@ for it are refused at once. Only safetensors are read: a pickle could run any co
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +68,9 @@ class LocalAdapters:
         key = f"adapter{self._made}"
         try:
             self._inject(key, folder, config)
-        except (ValueError, RuntimeError, KeyError, OSError, SafetensorError) as error:
+        except (ValueError, TypeError, RuntimeError, KeyError, OSError, re.error, SafetensorError) as error:
             self._delete(key)
+            self._remove_remains(key)
             raise AdapterRefused(
                 f"The adapter in {folder} does not fit the base model: {error}", remedy=_REMEDY
             ) from error
@@ -136,6 +138,17 @@ class LocalAdapters:
         self.activate(other)
         self._peft.delete_adapter(key)
         self.activate(None)
+
+    def _remove_remains(self, key: str) -> None:
+        """Take out the layers of an injection that broke off halfway; PEFT leaves them in, and active."""
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        for name, module in [*self.model.named_modules()]:
+            if isinstance(module, BaseTunerLayer):
+                if self._peft is None:
+                    self.model.set_submodule(name, module.get_base_layer())
+                else:
+                    module.delete_adapter(key)
 
 
 def _read_config(folder: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from itertools import islice
@@ -315,6 +316,17 @@ def for_more_layers(folder: Path) -> None:
     path.write_text(path.read_text("utf-8").replace("v_proj", "o_proj"))
 
 
+def for_a_layer_that_takes_none(folder: Path) -> None:
+    """PEFT finds that out when it has changed layers before it."""
+    path = folder / "adapter_config.json"
+    path.write_text(path.read_text("utf-8").replace("down_proj", "input_layernorm"))
+
+
+def for_layers_of_no_pattern(folder: Path) -> None:
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"target_modules": "("}))
+
+
 def of_another_rank(folder: Path) -> None:
     path = folder / "adapter_config.json"
     path.write_text(path.read_text("utf-8").replace('"r": 4', '"r": 8'))
@@ -328,7 +340,10 @@ def torn(folder: Path) -> None:
 @pytest.mark.filterwarnings("ignore:Found missing adapter keys:UserWarning")
 @pytest.mark.parametrize(
     "damage",
-    [without_weights, without_config, with_broken_config, for_other_layers, for_more_layers, of_another_rank, torn],
+    [
+        *(without_weights, without_config, with_broken_config, for_other_layers, for_more_layers),
+        *(for_a_layer_that_takes_none, for_layers_of_no_pattern, of_another_rank, torn),
+    ],
     ids=lambda damage: damage.__name__,
 )
 @pytest.mark.parametrize("beside_another", [False, True], ids=["alone", "beside another"])
