@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     home: FolderPath = Field(
-        Path("var"), description="Folder of all state: index, stored texts, later adapters and reports."
+        Path("var"), description="Folder of all state: index, stored texts, snapshots, adapters, reports."
     )
     models: FolderPath = Field(Path("var/models"), description="Folder of prepared models; stays when `home` moves.")
     sources: tuple[SourceSettings, ...] = Field((), description="Folders that `refresh` reads when none is named.")
