@@ -1,13 +1,14 @@
 """Step one: what to search for. A first question is its own query; a later one is rewritten to stand alone.
 
 An un-tuned base often answers or rambles instead of rewriting, so its rewrite is taken only when it is the question
-with words of the conversation (`is_faithful`). Else the question is worded twice: alone, and after the question before
-it. Either way the conversation is searched beside it as long as the question stays with its topic (`topic`), so that a
-rewriter that leaves the topic out loses nothing.
+with words of the conversation (`is_faithful`); an adapter's is taken unless it leaves the question as it was. Else the
+question is worded twice: alone, and after the question before it. Either way the conversation is searched beside it as
+long as the question stays with its topic (`topic`), so that a rewriter that leaves the topic out loses nothing.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from serving.assistant.asked import Asked
@@ -27,15 +28,16 @@ __all__ = ["follow_up", "is_faithful", "rewrite", "write", "write_raw"]
 JOINED_WEIGHT = 0.4
 """Of earlier user turns beside the question."""
 
+_WORD = re.compile(r"\w+")
+
 
 def rewrite(prompter: Prompter, running: Running, asked: Asked, library: Library) -> Query:
     """The query for a question. Raises `QuestionTooLong`."""
     if not asked.history:
         return Query(asked.question, ((asked.question, 1.0),))
     written = write(prompter, running, asked.question, asked.history, seed=asked.seed)
-    if written and not running.tuned and not is_faithful(written, asked.question, asked.history, library.terms):
-        written = None
-    return follow_up(asked.question, asked.history, written, library)
+    taken = written is not None and _is_taken(written, running, asked, library.terms)
+    return follow_up(asked.question, asked.history, written if taken else None, library)
 
 
 def follow_up(question: str, history: Sequence[Turn], written: str | None, library: Library) -> Query:
@@ -46,6 +48,13 @@ def follow_up(question: str, history: Sequence[Turn], written: str | None, libra
     joined = " ".join([*before[-1:], question]).strip()  # which embedder and reranker must be able to read to its end
     wordings = ((question, 1 - JOINED_WEIGHT), (joined, JOINED_WEIGHT))
     return Query(joined, wordings, beside(question, history, library))
+
+
+def _is_taken(written: str, running: Running, asked: Asked, terms: Terms) -> bool:
+    """An adapter that leaves the question as it was has found nothing to say; it may have missed it."""
+    if running.tuned:
+        return _WORD.findall(written.lower()) != _WORD.findall(asked.question.lower())
+    return is_faithful(written, asked.question, asked.history, terms)
 
 
 def is_faithful(rewritten: str, question: str, history: Sequence[Turn], terms: Terms) -> bool:

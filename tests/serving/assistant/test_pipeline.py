@@ -93,6 +93,23 @@ def test_a_rewrite_that_is_no_rewrite_is_not_searched_for(written: str) -> None:
     assert [weight for _, weight in library.queries[-1].searches] == pytest.approx([0.6, 0.4])
 
 
+@pytest.mark.parametrize(
+    ("written", "searched"),
+    [
+        ("can I change it", "Where is the gateway? Can I change it?"),
+        ("Change the bridge?", "Change the bridge?"),
+    ],
+    ids=["the question again", "words nobody said"],
+)
+def test_an_adapters_rewrite_is_searched_for_unless_it_leaves_the_question_as_it_was(
+    written: str, searched: str
+) -> None:
+    running = UNTUNED | {Behaviour.QUERY_REWRITE: Running("q1")}
+    answer = _assistant(QueueEngine([written], [YES, NO]), running=running).answer("Can I change it?", history=HISTORY)
+    assert answer.query == searched
+    assert answer.versions.adapters["query_rewrite"] == "q1"
+
+
 def test_a_tuned_answer_is_checked_sentence_by_sentence_and_streams_what_stands() -> None:
     written = "It listens on port 7001. [1] It listens on port 9999. [1] Restart the moon base now. [3] Left uncited"
     pieces: list[str] = []
@@ -171,14 +188,6 @@ def test_an_empty_question_is_refused_with_a_remedy() -> None:
     with pytest.raises(QuestionEmpty) as caught:
         _assistant(QueueEngine()).answer(" \n")
     assert caught.value.remedy
-
-
-def test_a_tuned_rewriter_is_believed_also_where_it_keeps_the_question() -> None:
-    engine, library = QueueEngine(["Can I change it?"], [YES, NO]), ListLibrary(PAGES)
-    running = UNTUNED | {Behaviour.QUERY_REWRITE: Running("q1")}
-    answer = _assistant(engine, library, running).answer("Can I change it?", history=HISTORY)
-    assert [text for text, _ in library.queries[-1].searches] == ["Can I change it?"]
-    assert answer.versions.adapters["query_rewrite"] == "q1"
 
 
 @pytest.mark.parametrize(("threshold", "refused"), [(0.2, False), (0.4, True)])
