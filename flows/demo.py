@@ -5,17 +5,13 @@
 
 One question the documents answer, one that makes sense only after it, one they do not answer; all made from the
 folder's own headings (`flows.demo_questions`). Works for any folder with headings and prose.
-
-A heading does not always say what its section answers, and a gate allows some false refusals; so up to `_TRIES`
-headings are asked about until one is answered, and what was refused before is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from flows import answers
@@ -36,8 +32,6 @@ __all__ = ["DemoAnswer", "DemoResult", "run_demo"]
 
 _TRIED = 40
 """Headings for which it is looked up whether search finds their own document first."""
-_TRIES = 3
-"""Headings that are asked about, at most, until one is answered."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +42,15 @@ class DemoAnswer:
     question: str
     answer: Answer
     unmet: tuple[str, ...]
-    refused_before: tuple[str, ...] = ()
-    """Questions of the same kind that were asked first, and refused."""
 
     def as_json(self) -> dict[str, Any]:
         """JSON-compatible; `answer` is as `ask --json` gives it."""
         answer = self.answer.model_dump(mode="json")
-        before = {"unmet": list(self.unmet), "refused_before": list(self.refused_before)}
-        return {"purpose": self.purpose, "question": self.question, "answer": answer, **before}
+        return {"purpose": self.purpose, "question": self.question, "answer": answer, "unmet": list(self.unmet)}
 
     def as_text(self) -> str:
         """Question, answer, quotes with document and position, stage timings."""
-        before = [f"> {question}\n(refused)" for question in self.refused_before]
-        lines = [f"\n{self.purpose}:", *before, f"> {self.question}"]
-        lines += ["", self.answer.text, "", answers.evidence(self.answer)]
+        lines = [f"\n{self.purpose}:", f"> {self.question}", "", self.answer.text, "", answers.evidence(self.answer)]
         return "\n".join([*lines, f"Stages: {answers.timings(self.answer)}"])
 
 
@@ -143,19 +132,16 @@ def _conversation(
 
     ask = partial(desk.assistant.answer, seed=seed, on_stage=on_stage)
     passages = _passages(desk, evidence.source)
-    firsts = _firsts(desk, passages)
-    first = _answered(
-        "A question the documents answer", list(firsts), ask, lambda answer, _: unmet_by_answer(answer, evidence)
-    )
-    yield first
+    first = _first(desk, passages)
+    answer = ask(first.question)
+    unmet = unmet_by_answer(answer, evidence)
+    yield DemoAnswer("A question the documents answer", first.question, answer, unmet)
 
-    history = [Turn(role="user", content=first.question), Turn(role="assistant", content=first.answer.text)]
-    yield _answered(
-        "A follow-up that leans on the conversation",
-        list(_seconds(desk, passages, firsts[first.question])),
-        partial(ask, history=history),
-        lambda answer, question: unmet_by_follow_up(answer, question, history, evidence),
-    )
+    history = [Turn(role="user", content=first.question), Turn(role="assistant", content=answer.text)]
+    second = _second(desk, passages, first).question
+    answer = ask(second, history=history)
+    unmet = unmet_by_follow_up(answer, second, history, evidence)
+    yield DemoAnswer("A follow-up that leans on the conversation", second, answer, unmet)
 
     third = foreign_question(lambda question: bool(_found(desk, question, "bm25")))
     answer = ask(third)
@@ -170,38 +156,18 @@ def _passages(desk: AnswerDesk, source: FolderSource) -> list[Passage]:
     return sorted(own, key=lambda passage: (passage.document_id, passage.start))
 
 
-def _answered(
-    purpose: str,
-    questions: Sequence[str],
-    ask: Callable[[str], Answer],
-    unmet: Callable[[Answer, str], tuple[str, ...]],
-) -> DemoAnswer:
-    """The first of the questions that is answered, else the last."""
-    question, *others = questions
-    answer = ask(question)
-    if others and answer.refused:
-        later = _answered(purpose, others, ask, unmet)
-        return replace(later, refused_before=(question, *later.refused_before))
-    return DemoAnswer(purpose, question, answer, unmet(answer, question))
-
-
-def _firsts(desk: AnswerDesk, passages: Sequence[Passage]) -> dict[str, HeadingQuestion]:
-    """First questions, first those that lead on and for which search finds their own section."""
-    candidates = first_questions(passages)[:_TRIED]
-    own = [asked for asked in candidates if _finds(desk, asked)]
+def _first(desk: AnswerDesk, passages: Sequence[Passage]) -> HeadingQuestion:
+    """The first question for which search finds its own section first, and to which there is a follow-up."""
+    candidates = first_questions(passages)
+    own = [asked for asked in candidates[:_TRIED] if _finds(desk, asked)]
     leading_on = [asked for asked in own if len(follow_ups(passages, asked)) > 1]
-    return _tried([*leading_on, *own, *candidates])
+    return next(iter(leading_on + own + candidates))
 
 
-def _seconds(desk: AnswerDesk, passages: Sequence[Passage], first: HeadingQuestion) -> dict[str, HeadingQuestion]:
-    """Follow-ups, first those for which search finds their own section."""
-    candidates = follow_ups(passages, first)[:_TRIED]
-    return _tried([*(asked for asked in candidates if _finds(desk, asked)), *candidates])
-
-
-def _tried(candidates: Iterable[HeadingQuestion]) -> dict[str, HeadingQuestion]:
-    """The first few, each once, by their questions."""
-    return dict(islice({asked.question: asked for asked in candidates}.items(), _TRIES))
+def _second(desk: AnswerDesk, passages: Sequence[Passage], first: HeadingQuestion) -> HeadingQuestion:
+    """The first follow-up for which search finds its own section first, else the first."""
+    candidates = follow_ups(passages, first)
+    return next((asked for asked in candidates if _finds(desk, asked)), candidates[0])
 
 
 def _finds(desk: AnswerDesk, asked: HeadingQuestion) -> bool:

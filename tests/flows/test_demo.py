@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from flows.demo import DemoAnswer, _answered
-from serving.interface.refusal import Reason
+from flows.demo import DemoAnswer
 from tests.flows.calls import Command
 from tests.flows.test_demo_checks import answer
 from tests.retrieval.readable import ReadableEncoder
@@ -94,18 +93,3 @@ def test_a_folder_without_headings_and_prose_is_told_so(
     monkeypatch.setattr("flows.demo.open_assistant", no_assistant)
     done = call("demo", "--source", "lists", "--no-flow", "--json")
     assert (done.code, done.document["error"]["kind"]) == (2, "nothing_to_ask")
-
-
-def test_what_was_refused_before_a_question_was_answered_is_shown():
-    refused, answered = answer(refused=Reason.UNANSWERABLE), answer((0, "Plans are text."))
-    replies = {"What are dogs?": refused, "What are plans?": answered, "What are tests?": answered}
-    found = _answered("A question", list(replies), replies.__getitem__, lambda reply, question: (question,))
-    assert (found.question, found.answer, found.unmet) == ("What are plans?", answered, ("What are plans?",))
-    assert "> What are dogs?\n(refused)\n> What are plans?" in found.as_text()
-    assert found.as_json()["refused_before"] == ["What are dogs?"]
-
-
-def test_where_all_is_refused_the_last_refusal_is_held_to_the_promise():
-    refused = answer(refused=Reason.UNANSWERABLE)
-    found = _answered("A question", ["a", "b"], lambda question: refused, lambda reply, question: (question,))
-    assert (found.question, found.unmet, found.refused_before) == ("b", ("b",), ("a",))
