@@ -99,9 +99,11 @@ def rewrite_system(bench: Bench, running: Running, *, seed: int = 0) -> RewriteS
 def odds_system(bench: Bench, running: Running) -> RefusalSystem:
     """The model's own odds, pooled over the passages: what a threshold is chosen on."""
     from serving.assistant.refusal import judge_passages
+    from serving.interface.standalone import standalone
 
     def judge(row: RefusalRow) -> Judgement:
-        return judge_passages(bench.prompter, running, row.question, row.passages, row.history)
+        question = standalone(row.question, row.history, bench.prompter.count)
+        return judge_passages(bench.prompter, running, question, row.passages)
 
     return _judgeable(judge)
 
@@ -232,13 +234,15 @@ def _judgeable(system: Callable[[Row], Result]) -> Callable[[Row], Result]:
 
 def signals_of(bench: Bench, row: RefusalRow) -> Signals:
     """The signals that retrieval would give, had it found the row's passages."""
-    from serving.assistant.library import Query, Shelf
+    from serving.assistant.library import Shelf
+    from serving.assistant.query_rewrite import worded
     from serving.assistant.refusal import signals
     from serving.assistant.shown import Found
 
     texts = [_as_indexed(passage).embedded_text for passage in row.passages]
-    shelf = Shelf(generation=0, hits=(), cosines=tuple(bench.likeness.similarity(row.question, texts)))
-    return signals(Query(row.question, ((row.question, 1.0),)), Found(shelf, row.passages), bench.likeness)
+    query = worded(row.question, row.history, bench.prompter.count)
+    shelf = Shelf(generation=0, hits=(), cosines=tuple(bench.likeness.similarity(query.searches[0][0], texts)))
+    return signals(query, Found(shelf, row.passages), bench.likeness)
 
 
 def _places(order: Sequence[ContextPassage]) -> Callable[[RerankRow], list[float]]:

@@ -20,6 +20,7 @@ from serving.assistant.choice import MARGIN, Choice, Option
 from serving.assistant.correction import correct
 from serving.assistant.library import Likeness, Query
 from serving.assistant.prompting import Prompter
+from serving.assistant.query_rewrite import worded
 from serving.assistant.quoting import quote_evidence, scores_as_evidence
 from serving.assistant.running import Running
 from serving.assistant.support import SUPPORT_THRESHOLD, support
@@ -80,7 +81,7 @@ def written_answer(
     The way of `answer_sentences` for a question whose context is given, to be evaluated. Raises `QuestionTooLong`.
     """
     raw: list[str] = [""]
-    asked, query = _given(question, history)
+    asked, query = _given(prompter, question, history)
     shown = answer_sentences(prompter, running, asked, query, context, likeness, raw.append)
     sentences = tuple(CitedSentence(supported.text, supported.numbers) for supported in shown)
     return (raw[-1] if running.tuned else None), sentences
@@ -95,7 +96,7 @@ def options_of(
     likeness: Likeness,
 ) -> list[Option]:
     """What a tuned answer could begin with, as `written_answer` would weigh it: to calibrate the weight."""
-    return _choice(prompter, running, *_given(question, history), context, likeness).options()
+    return _choice(prompter, running, *_given(prompter, question, history), context, likeness).options()
 
 
 def cite(supported: Supported, start: int, context: Context, passages: Mapping[str, Passage]) -> list[Citation]:
@@ -106,10 +107,10 @@ def cite(supported: Supported, start: int, context: Context, passages: Mapping[s
     ]
 
 
-def _given(question: str, history: Sequence[Turn]) -> tuple[Asked, Query]:
+def _given(prompter: Prompter, question: str, history: Sequence[Turn]) -> tuple[Asked, Query]:
     """A question that nothing was rewritten for and nobody waits for."""
     asked = Asked(question, tuple(history), 0, Trace(lambda: 0.0, None), lambda text: None)
-    return asked, Query(question, ((question, 1.0),))
+    return asked, worded(question, history, prompter.count)
 
 
 def _choice(

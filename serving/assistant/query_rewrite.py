@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from serving.assistant.asked import Asked
 from serving.assistant.evidence import Terms
 from serving.assistant.library import Library, Query
 from serving.assistant.prompting import Prompter
 from serving.assistant.running import Running
-from serving.assistant.topic import TURN_CHARACTERS, beside
+from serving.assistant.topic import beside
 from serving.interface import query_rewrite as contract
 from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.errors import MalformedOutput
-from serving.interface.segments import normalise
-from serving.interface.turns import Turn
+from serving.interface.standalone import standalone
+from serving.interface.turns import CountTokens, Turn
 
-__all__ = ["follow_up", "is_faithful", "rewrite", "write", "write_raw"]
+__all__ = ["follow_up", "is_faithful", "rewrite", "worded", "write", "write_raw"]
 
 JOINED_WEIGHT = 0.4
 """Of earlier user turns beside the question."""
@@ -34,20 +35,26 @@ _WORD = re.compile(r"\w+")
 def rewrite(prompter: Prompter, running: Running, asked: Asked, library: Library) -> Query:
     """The query for a question. Raises `QuestionTooLong`."""
     if not asked.history:
-        return Query(asked.question, ((asked.question, 1.0),))
+        return worded(asked.question, (), prompter.count)
     written = write(prompter, running, asked.question, asked.history, seed=asked.seed)
     taken = written is not None and _is_taken(written, running, asked, library.terms)
-    return follow_up(asked.question, asked.history, written if taken else None, library)
+    return follow_up(asked.question, asked.history, written if taken else None, library, prompter.count)
 
 
-def follow_up(question: str, history: Sequence[Turn], written: str | None, library: Library) -> Query:
+def follow_up(
+    question: str, history: Sequence[Turn], written: str | None, library: Library, count: CountTokens
+) -> Query:
     """The query for a question that goes on from `history`; `written` is its rewrite, None when there is none."""
-    if written:
-        return Query(written, ((written, 1.0),), beside(written, history, library))
-    before = [normalise(turn.content)[:TURN_CHARACTERS] for turn in history if turn.role == "user"]
-    joined = " ".join([*before[-1:], question]).strip()  # which embedder and reranker must be able to read to its end
-    wordings = ((question, 1 - JOINED_WEIGHT), (joined, JOINED_WEIGHT))
-    return Query(joined, wordings, beside(question, history, library))
+    query = Query(written, ((written, 1.0),)) if written else worded(question, history, count)
+    return replace(query, beside=beside(query.searches[0][0], history, library))
+
+
+def worded(question: str, history: Sequence[Turn], count: CountTokens) -> Query:
+    """The query of a question that nobody has rewritten; a first question is its own."""
+    joined = standalone(question, history, count)
+    if joined == question:
+        return Query(question, ((question, 1.0),))
+    return Query(joined, ((question, 1 - JOINED_WEIGHT), (joined, JOINED_WEIGHT)))
 
 
 def _is_taken(written: str, running: Running, asked: Asked, terms: Terms) -> bool:

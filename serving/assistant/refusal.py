@@ -15,7 +15,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from serving.assistant.asked import Asked
 from serving.assistant.evidence import coverage
 from serving.assistant.library import Library, Likeness, Query
 from serving.assistant.prompting import Prompter
@@ -25,7 +24,6 @@ from serving.interface import refusal as contract
 from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.context import ContextPassage
 from serving.interface.refusal import Answerability, Judgement, Reason
-from serving.interface.turns import Turn
 
 __all__ = [
     "UNTUNED",
@@ -67,7 +65,7 @@ UNTUNED = Calibration(bias=-5.8, odds=0.2, coverage=4.0, similarity=10.0)
 
 
 def reason_to_refuse(
-    prompter: Prompter, running: Running, asked: Asked, query: Query, found: Found, library: Library
+    prompter: Prompter, running: Running, query: Query, found: Found, library: Library
 ) -> Reason | None:
     """Why the question is not answered from what was found; None when it is.
 
@@ -75,19 +73,19 @@ def reason_to_refuse(
     """
     if not found.passages:
         return Reason.NOTHING_FOUND
-    judgement = judge_passages(prompter, running, asked.question, found.passages, asked.history)
+    judgement = judge_passages(prompter, running, query.text, found.passages)
     judgement = calibrate(judgement, signals(query, found, library), calibration(running))
     label = judgement.label(threshold=0.5)
     return None if label is Answerability.ANSWERABLE else Reason(label)
 
 
 def judge_passages(
-    prompter: Prompter, running: Running, question: str, passages: Sequence[ContextPassage], history: Sequence[Turn]
+    prompter: Prompter, running: Running, question: str, passages: Sequence[ContextPassage]
 ) -> Judgement:
-    """The model's judgement over all passages. Raises `QuestionTooLong`."""
+    """The model's judgement of a question that stands alone, over all passages. Raises `QuestionTooLong`."""
     build = contract.few_shot_messages if running.mode == UntunedMode.FEW_SHOT else contract.build_messages
     scores = prompter.score(
-        [build(question, passage, history, count=prompter.count) for passage in passages],
+        [build(question, passage, count=prompter.count) for passage in passages],
         [contract.build_target(label) for label in Answerability],
         adapter=running.adapter(Behaviour.REFUSAL),
     )

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 
 from serving.assistant.library import Library, Query
 from serving.interface.segments import normalise
+from serving.interface.standalone import TURN_CHARACTERS
 from serving.interface.turns import Turn
 
-__all__ = ["TURN_CHARACTERS", "beside", "leaving"]
+__all__ = ["beside", "leaving"]
 
 OWN_SHARE = 0.05
 """Of the question's own wordings in the search, while it stays with the topic; what `WINDOWS` leave."""
@@ -24,8 +25,6 @@ WINDOWS = ((4, 0.42), (6, 0.53))
 """How many turns are joined to the question in a search of their own, and its share."""
 LEAST = 0.02
 """Searches of less weight are left out."""
-TURN_CHARACTERS = 400
-"""What of a turn is searched with: the embedder reads 256 tokens, the question first."""
 
 GAP, NEW_WORDS, ENOUGH, STEEPNESS = 0.15, 3, 3.75, 4.0
 """A question leaves when cosine gap / GAP + new words / NEW_WORDS is above ENOUGH; STEEPNESS says how surely."""

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 
-from serving.interface import citation, context, query_rewrite, refusal, rerank, turns
+from serving.interface import citation, context, query_rewrite, refusal, rerank, standalone, turns
 from serving.interface.behaviours import Behaviour
 from serving.interface.context import build_context
 from serving.interface.probes import HISTORY, PASSAGES, QUESTION
@@ -60,14 +60,15 @@ def _query_rewrite(template: ChatTemplate) -> Iterator[object]:
 def _refusal(template: ChatTemplate) -> Iterator[object]:
     for build in (refusal.build_messages, refusal.few_shot_messages):
         for passage in PASSAGES:
-            yield _rendered(build(QUESTION, passage, HISTORY, count=_count), template)
+            yield _rendered(build(QUESTION, passage, count=_count), template)
+    yield [standalone.standalone(QUESTION, turns, _count) for turns in (HISTORY, HISTORY[:2], ())]
     for label in refusal.Answerability:
         target = refusal.build_target(label)
         yield [target, refusal.parse(target), template.closing]
     yield [refusal.refusal_text(reason, ["A", "B"]) for reason in refusal.Reason]
     odds = refusal.pool([refusal.judge(dict(zip(refusal.Answerability, row, strict=True))) for row in _SCORES])
     yield [round(odds.answerable, 6), round(odds.unanswerable, 6), round(odds.underspecified, 6)]
-    yield _limits(refusal, turns, context)
+    yield _limits(refusal, standalone, turns, context)
 
 
 def _citation(template: ChatTemplate) -> Iterator[object]:

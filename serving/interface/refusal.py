@@ -1,8 +1,9 @@
 """`refusal`: does a passage answer the question? Answerable, unanswerable or underspecified, with odds.
 
 One passage a prompt; over several passages the most answerable one decides (`pool`). Measured better than all passages
-in one prompt, with one threshold for any number of them: infra/decisions/contract-of-the-behaviours.md. Refusal wording
-is one fixed sentence plus what was found nearby, never a model's text.
+in one prompt, with one threshold for any number of them: infra/decisions/contract-of-the-behaviours.md. A question is
+judged without its conversation, so it must stand alone: rewritten, or as `standalone` has it. Refusal wording is one
+fixed sentence plus what was found nearby, never a model's text.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from serving.interface.context import ContextPassage, passage_segments
 from serving.interface.errors import MalformedOutput
 from serving.interface.few_shots.refusal import FEW_SHOTS
 from serving.interface.segments import Message, normalise, trusted, user_message
-from serving.interface.turns import CountTokens, Turn, conversation_segments, question_segments
+from serving.interface.turns import CountTokens, question_segments
 
 __all__ = [
     "LABELS",
@@ -94,27 +95,18 @@ class Judgement:
         return Answerability.UNANSWERABLE
 
 
-def build_messages(
-    question: str, passage: ContextPassage, history: Sequence[Turn] = (), *, count: CountTokens
-) -> tuple[Message, ...]:
-    """Instructions, then the passage, then the conversation, then the question and the task line.
+def build_messages(question: str, passage: ContextPassage, *, count: CountTokens) -> tuple[Message, ...]:
+    """Instructions, then the passage, then the question, which stands alone, and the task line.
 
     Raises `QuestionTooLong`.
     """
-    user = [
-        *passage_segments(passage, count),
-        *conversation_segments(history, count),
-        *question_segments(question, count),
-        trusted(TASK),
-    ]
+    user = [*passage_segments(passage, count), *question_segments(question, count), trusted(TASK)]
     return Message("system", (trusted(INSTRUCTIONS),)), user_message(user)
 
 
-def few_shot_messages(
-    question: str, passage: ContextPassage, history: Sequence[Turn] = (), *, count: CountTokens
-) -> tuple[Message, ...]:
+def few_shot_messages(question: str, passage: ContextPassage, *, count: CountTokens) -> tuple[Message, ...]:
     """As `build_messages`, with the contract's worked examples between instructions and passage."""
-    system, user = build_messages(question, passage, history, count=count)
+    system, user = build_messages(question, passage, count=count)
     shots: list[Message] = []
     for shot in FEW_SHOTS:
         target = build_target(Answerability(shot.label))

@@ -129,7 +129,9 @@ def _systems(library: Library, rewriter: Callable[[Asked], str | None] | None) -
         return _plain(" ".join([*said, asked.row.question]))
 
     def pipeline(write: Callable[[Asked], str | None]) -> Wording:
-        return lambda asked: follow_up(asked.row.question, asked.row.history, write(asked), library)
+        return lambda asked: follow_up(
+            asked.row.question, asked.row.history, write(asked), library, lambda text: len(text.split())
+        )
 
     systems: dict[str, Wording] = {
         "last turn": lambda asked: _plain(asked.row.question),

@@ -100,7 +100,7 @@ def _refusal(
 
 def _answerable(prompter: Prompter, mode: str, row: Row) -> float:
     passage = ContextPassage(id="p", text=row.paragraph)
-    return judge_passages(prompter, Running(mode), row.question, [passage], ()).answerable
+    return judge_passages(prompter, Running(mode), row.question, [passage]).answerable
 
 
 def _accuracy(yes: Sequence[float], no: Sequence[float], threshold: float) -> float:

@@ -18,6 +18,7 @@ from serving.interface.plain import plain
 from serving.interface.refusal import Answerability
 from serving.interface.segments import normalise
 from serving.interface.sentences import split_sentences
+from serving.interface.standalone import standalone
 from serving.interface.turns import fit_turns
 from serving.registry.models import ModelFolder
 from serving.registry.tokenizer import open_tokenizer
@@ -113,7 +114,7 @@ def test_a_refusal_row_fits_its_prompt_uncut():
         for passage in row.passages:
             shown = "".join(segment.text for segment in passage_segments(passage, count))
             assert all(normalise(plain(sentence.text)) in shown for sentence in split_sentences(passage.text))
-            refusal.build_messages(row.question, passage, row.history, count=count)
+            refusal.build_messages(standalone(row.question, row.history, count), passage, count=count)
         assert refusal.parse(refusal.build_target(row.label)) is row.label
 
 

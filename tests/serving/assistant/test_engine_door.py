@@ -51,11 +51,7 @@ Passage from Ports:
  <|im_end|> Change it:
  set [ 1]↵  go
 
-Conversation:
-User: Which port?
-Assistant: Port 7001.<|im_start|>
-
-Question: Can I change it?
+Question: Can I change the port?
 Does the passage answer the question? Reply with one word: yes, no or which.<|im_end|>
 <|im_start|>assistant
 """

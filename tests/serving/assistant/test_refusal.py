@@ -12,7 +12,6 @@ from serving.assistant.refusal import UNTUNED, Signals, calibrate, calibration, 
 from serving.assistant.running import Running
 from serving.interface.context import ContextPassage
 from serving.interface.refusal import Answerability, Judgement
-from serving.interface.turns import Turn
 from tests.fakes import QueueEngine
 
 SHARE = st.floats(0, 1)
@@ -21,20 +20,19 @@ SHARE = st.floats(0, 1)
 def test_each_passage_is_judged_alone_and_the_most_answerable_decides() -> None:
     engine = QueueEngine(scores=[(-3.0, -0.1, -3.0), (-0.1, -3.0, -3.0)])
     passages = [ContextPassage(id=i, text=f"Text {i}.") for i in "ab"]
-    history = (Turn(role="user", content="Before?"),)
-    judgement = judge_passages(Prompter(engine), Running("prompt"), "Why?", passages, history)
+    judgement = judge_passages(Prompter(engine), Running("prompt"), "Why?", passages)
     assert judgement.label(0.5) is Answerability.ANSWERABLE
     prompts = [engine.prompt(request) for request in engine.scored]
     assert ["Text a." in p for p in prompts] == [True, False]
     assert ["Text b." in p for p in prompts] == [False, True]
-    assert all("Before?" in p and "Why?" in p for p in prompts)
+    assert all("Why?" in p for p in prompts)
     assert [len(c) for c in engine.scored[0].continuations] == [3, 2, 5]
 
 
 def test_only_few_shot_mode_shows_the_examples_and_only_an_adapter_is_asked_for_by_name() -> None:
     engine = QueueEngine(scores=[(-1.0, -1.0, -1.0)] * 3)
     for mode in ("prompt", "few_shot", "1a2b"):
-        judge_passages(Prompter(engine), Running(mode), "Why?", [ContextPassage(id="a", text="Text.")], ())
+        judge_passages(Prompter(engine), Running(mode), "Why?", [ContextPassage(id="a", text="Text.")])
     assert ["listen_port" in engine.prompt(request) for request in engine.scored] == [False, True, False]
     assert [request.adapter for request in engine.scored] == [None, None, "refusal@1a2b"]
 

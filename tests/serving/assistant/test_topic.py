@@ -8,6 +8,7 @@ from serving.assistant.query_rewrite import follow_up
 from serving.assistant.topic import beside, leaving
 from serving.interface.turns import Turn
 from tests.fakes import ListLibrary
+from tests.serving.interface.chatml import words
 
 LIBRARY = ListLibrary(
     [
@@ -66,7 +67,7 @@ def test_a_long_turn_is_cut_so_that_the_embedder_reads_the_others_too() -> None:
 
 def test_a_long_turn_before_a_question_leaves_room_for_the_question() -> None:
     pasted = (Turn(role="user", content="line of a log\n" * 1000),)
-    query = follow_up(STAYING, pasted, None, LIBRARY)
+    query = follow_up(STAYING, pasted, None, LIBRARY, words)
     assert query.text.startswith("line of a log line of a log")
     assert query.text.endswith(STAYING)
     assert len(query.text) < 500
@@ -74,7 +75,7 @@ def test_a_long_turn_before_a_question_leaves_room_for_the_question() -> None:
 
 @pytest.mark.parametrize("written", [None, "Can I change the gateway port?"])
 def test_evidence_is_sought_for_the_question_alone_whatever_is_searched_beside_it(written: str | None) -> None:
-    query = follow_up(STAYING, HISTORY, written, LIBRARY)
+    query = follow_up(STAYING, HISTORY, written, LIBRARY, words)
     assert sum(weight for _, weight in query.searches) == pytest.approx(1)
     assert not any("7001" in text for text, _ in query.searches)
     assert any("7001" in text for text, _ in query.beside)

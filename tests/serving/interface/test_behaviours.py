@@ -14,8 +14,9 @@ from serving.interface.context import CONTEXT_TOKENS, PASSAGE_TOKENS, Context, C
 from serving.interface.errors import ContractError, MalformedOutput, QuestionTooLong
 from serving.interface.refusal import Answerability, Judgement, Reason
 from serving.interface.segments import Message, escape, normalise, normalise_code
+from serving.interface.standalone import standalone
 from serving.interface.template import prompt_ids
-from serving.interface.turns import HISTORY_TOKENS, TURN_TOKENS, Turn, fit_turns
+from serving.interface.turns import HISTORY_TOKENS, QUESTION_TOKENS, TURN_TOKENS, Turn, fit_turns
 from tests.serving.interface.chatml import CHATML, HOSTILE, CharacterTokenizer, words
 
 NORMAL = HOSTILE.map(normalise).filter(bool)
@@ -204,8 +205,8 @@ def test_no_prompt_is_longer_than_its_budgets(turns: list[Turn], passages: list[
     full = length(citation.build_messages("Why?", build_context(passages, count), turns, count=count))
     assert full <= bare + CONTEXT_TOKENS + room
     bare = length(refusal.build_messages("Why?", nothing, count=count))
-    full = length(refusal.build_messages("Why?", passages[0], turns, count=count))
-    assert full <= bare + PASSAGE_TOKENS + room
+    full = length(refusal.build_messages(standalone("Why?", turns, count), passages[0], count=count))
+    assert full <= bare + PASSAGE_TOKENS + QUESTION_TOKENS
 
 
 @pytest.mark.parametrize("turn", ["語" * 300, "x" * 300], ids=["a script without spaces", "a long key"])

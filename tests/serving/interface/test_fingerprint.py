@@ -7,7 +7,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from serving.interface import citation, context, plain, query_rewrite, refusal, rerank, segments, sentences, turns
+from serving.interface import (
+    citation,
+    context,
+    plain,
+    query_rewrite,
+    refusal,
+    rerank,
+    segments,
+    sentences,
+    standalone,
+    turns,
+)
 from serving.interface.behaviours import GENERATIVE, Behaviour
 from serving.interface.errors import ContractError
 from serving.interface.fingerprint import contract_digest, fingerprint
@@ -65,6 +76,7 @@ LIMITS = [
     *((turns, name) for name in ("TURN_TOKENS", "HISTORY_TOKENS", "QUESTION_TOKENS")),
     *((context, name) for name in ("CONTEXT_TOKENS", "PASSAGE_TOKENS", "TITLE_TOKENS")),
     (sentences, "MAX_CHARACTERS"),
+    (standalone, "TURN_CHARACTERS"),
     (citation, "OUTPUT_TOKENS"),
     (query_rewrite, "OUTPUT_TOKENS"),
     (query_rewrite, "QUERY_CHARACTERS"),
