@@ -14,6 +14,8 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -31,6 +33,19 @@ _STEERING = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0
     code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 }
 """Control characters, and those that change the direction of writing."""
+
+
+LOG_SECONDS = 60.0
+"""Between two lines about one stage in a log."""
+
+
+@dataclass
+class _Logged:
+    """Since when a log hears of a stage, and when it last did (monotonic seconds)."""
+
+    done: int
+    at: float
+    told: float
 
 
 @contextmanager
@@ -76,12 +91,13 @@ def visible(text: str) -> str:
 
 
 class Console:
-    """The mouth of one command. Bars and stages appear on a terminal only."""
+    """The mouth of one command. Bars and stages appear on a terminal only; a log gets a line a minute instead."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self._bar: Progress | None = None
         self._stages: dict[str, TaskID] = {}
+        self._logged: dict[str, _Logged] = {}
         self._status: Status | None = None
         self._midline = False
 
@@ -108,14 +124,15 @@ class Console:
         typer.echo(visible(text), err=True)
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total` units of `stage`; drawn on a terminal, silent elsewhere.
+        """`done` of `total` units of `stage`: a bar on a terminal, elsewhere now and then a line.
 
         What follows a comma may change from call to call, as a loss does: it is one bar.
         """
+        name = stage.partition(",")[0]
         if self._bar is None and not sys.stderr.isatty():  # an open bar stands in for stderr, and is no terminal
+            self._log(name, stage, done, total)
             return
         bar = self._bar or self._open_bar()
-        name = stage.partition(",")[0]
         if name not in self._stages:
             self._stages[name] = bar.add_task(stage, total=total)
         bar.update(self._stages[name], description=stage, completed=done, total=total)
@@ -137,6 +154,14 @@ class Console:
         if self._status is not None:
             self._status.stop()
             self._status = None
+
+    def _log(self, name: str, stage: str, done: int, total: int) -> None:
+        now = monotonic()
+        begun = self._logged.setdefault(name, _Logged(done, now, now))
+        if now - begun.told >= LOG_SECONDS and done > begun.done:
+            rate = (done - begun.done) / (now - begun.at)
+            typer.echo(f"{visible(stage)}: {done} of {total}, {(total - done) / rate / 60:.0f} min left", err=True)
+            begun.told = now
 
     def _open_bar(self) -> Progress:
         from rich import console, progress
