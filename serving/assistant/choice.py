@@ -47,8 +47,8 @@ class Choice:
     """Between what an adapter wrote first and the sentences of the context."""
 
     context: Context
-    evidence: Callable[[], Sequence[float]]
-    """Scores of the context's sentences; asked for at the first sentence only."""
+    evidence: Sequence[float]
+    """Scores of the context's sentences."""
     preference: Preference
     weight: float = 0.0
     margin: float = MARGIN
@@ -65,7 +65,7 @@ class Choice:
 
     def _options(self, written: Sequence[CitedSentence], preference: Preference) -> list[Option]:
         """Those of the context after those written, all asked about at once."""
-        scores = self.evidence()
+        scores = self.evidence
         best = sorted(range(len(scores)), key=lambda index: (-scores[index], index))[:CONSIDERED]
         sentences = [*written, *(CitedSentence(self.context.sentences[i].shown, (i + 1,)) for i in best)]
         return [

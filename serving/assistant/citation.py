@@ -18,7 +18,8 @@ from serving.assistant.answer import Citation
 from serving.assistant.asked import Asked
 from serving.assistant.choice import MARGIN, Choice, Option
 from serving.assistant.correction import correct
-from serving.assistant.library import Likeness, Query
+from serving.assistant.evidence import Terms
+from serving.assistant.library import Likeness
 from serving.assistant.prompting import Prompter
 from serving.assistant.query_rewrite import worded
 from serving.assistant.quoting import quote_evidence, scores_as_evidence
@@ -52,20 +53,22 @@ def answer_sentences(
     prompter: Prompter,
     running: Running,
     asked: Asked,
-    query: Query,
     context: Context,
-    likeness: Likeness,
+    evidence: Sequence[float],
+    terms: Terms,
     on_raw: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Supported]:
     """The supported sentences of the answer, each as soon as it is complete.
 
-    `on_raw` is told what the model has written so far, uncorrected. Raises `QuestionTooLong`.
+    `evidence` scores the sentences of the context. `on_raw` is told what the model has written so far, uncorrected.
+    Raises `QuestionTooLong`.
     """
-    sentences = _quoted(query, context, likeness)
     if running.tuned:
         written = _complete(_write(prompter, running, asked, context, on_raw), context)
-        sentences = correct(written, context, _choice(prompter, running, asked, query, context, likeness).overrules)
-    return _supported(sentences, asked.trace, context, likeness)
+        sentences = correct(written, context, _choice(prompter, running, asked, context, evidence).overrules)
+    else:
+        sentences = iter(quote_evidence(context, evidence))
+    return _supported(sentences, asked.trace, context, terms)
 
 
 def written_answer(
@@ -81,8 +84,10 @@ def written_answer(
     The way of `answer_sentences` for a question whose context is given, to be evaluated. Raises `QuestionTooLong`.
     """
     raw: list[str] = [""]
-    asked, query = _given(prompter, question, history)
-    shown = answer_sentences(prompter, running, asked, query, context, likeness, raw.append)
+    evidence = scores_as_evidence(worded(question, history, prompter.count), context, likeness)
+    shown = answer_sentences(
+        prompter, running, _given(question, history), context, evidence, likeness.terms, raw.append
+    )
     sentences = tuple(CitedSentence(supported.text, supported.numbers) for supported in shown)
     return (raw[-1] if running.tuned else None), sentences
 
@@ -96,7 +101,8 @@ def options_of(
     likeness: Likeness,
 ) -> list[Option]:
     """What a tuned answer could begin with, as `written_answer` would weigh it: to calibrate the weight."""
-    return _choice(prompter, running, *_given(prompter, question, history), context, likeness).options()
+    evidence = scores_as_evidence(worded(question, history, prompter.count), context, likeness)
+    return _choice(prompter, running, _given(question, history), context, evidence).options()
 
 
 def cite(supported: Supported, start: int, context: Context, passages: Mapping[str, Passage]) -> list[Citation]:
@@ -107,18 +113,15 @@ def cite(supported: Supported, start: int, context: Context, passages: Mapping[s
     ]
 
 
-def _given(prompter: Prompter, question: str, history: Sequence[Turn]) -> tuple[Asked, Query]:
-    """A question that nothing was rewritten for and nobody waits for."""
-    asked = Asked(question, tuple(history), 0, Trace(lambda: 0.0, None), lambda text: None)
-    return asked, worded(question, history, prompter.count)
+def _given(question: str, history: Sequence[Turn]) -> Asked:
+    """A question that nobody waits for."""
+    return Asked(question, tuple(history), 0, Trace(lambda: 0.0, None), lambda text: None)
 
 
-def _choice(
-    prompter: Prompter, running: Running, asked: Asked, query: Query, context: Context, likeness: Likeness
-) -> Choice:
+def _choice(prompter: Prompter, running: Running, asked: Asked, context: Context, evidence: Sequence[float]) -> Choice:
     return Choice(
         context,
-        lambda: scores_as_evidence(query, context, likeness),
+        evidence,
         lambda sentences: _preference(prompter, running, asked, context, sentences),
         running.calibration.get("preference", 0.0),
         running.calibration.get("margin", MARGIN),
@@ -136,22 +139,16 @@ def _preference(
     )
 
 
-def _supported(
-    sentences: Iterator[CitedSentence], trace: Trace, context: Context, likeness: Likeness
-) -> Iterator[Supported]:
+def _supported(sentences: Iterator[CitedSentence], trace: Trace, context: Context, terms: Terms) -> Iterator[Supported]:
     while True:
         with trace.stage("answer"):
             sentence = next(sentences, None)
         if sentence is None:
             return
         with trace.stage("support"):
-            value = support(sentence.text, [context.sentence(n).shown for n in sentence.numbers], likeness.terms)
+            value = support(sentence.text, [context.sentence(n).shown for n in sentence.numbers], terms)
         if value >= SUPPORT_THRESHOLD:
             yield Supported(sentence.text, sentence.numbers, round(value, 3))
-
-
-def _quoted(query: Query, context: Context, likeness: Likeness) -> Iterator[CitedSentence]:
-    yield from quote_evidence(query, context, likeness)
 
 
 def _write(

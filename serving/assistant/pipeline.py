@@ -21,6 +21,7 @@ from serving.assistant.errors import CitationUnresolved, QuestionEmpty
 from serving.assistant.library import Library, Query
 from serving.assistant.prompting import Prompter
 from serving.assistant.query_rewrite import rewrite
+from serving.assistant.quoting import scores_as_evidence
 from serving.assistant.refusal import calibration, reason_to_refuse
 from serving.assistant.reranker import Reranker
 from serving.assistant.reranking import POOL, reranking
@@ -113,7 +114,9 @@ class Assistant:
         passages = {hit.passage.id: hit.passage for hit in found.shelf.hits}
         running = self._running[Behaviour.CITATION]
         text, citations = "", list[Citation]()
-        sentences = answer_sentences(self._prompter, running, asked, query, context, self._library)
+        with asked.trace.stage("answer"):
+            evidence = scores_as_evidence(query, context, self._library)
+        sentences = answer_sentences(self._prompter, running, asked, context, evidence, self._library.terms)
         for supported in sentences:
             piece = (" " if text else "") + supported.text
             at = len(text) + len(piece) - len(supported.text)

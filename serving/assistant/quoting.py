@@ -21,10 +21,9 @@ but seldom answer alone; what announces code brings it along."""
 FEWEST_WORDS = 4
 
 
-def quote_evidence(query: Query, context: Context, likeness: Likeness) -> tuple[CitedSentence, ...]:
-    """The best sentences for a query; none of an empty context, or where even the best is rather unlike the query."""
-    scores = scores_as_evidence(query, context, likeness)
-    return quote(context, pick(scores, lambda index: announces(context, index)))
+def quote_evidence(context: Context, evidence: Sequence[float]) -> tuple[CitedSentence, ...]:
+    """The best sentences; none of an empty context, or where even the best is rather unlike the query."""
+    return quote(context, pick(evidence, lambda index: announces(context, index)))
 
 
 def scores_as_evidence(query: Query, context: Context, likeness: Likeness) -> list[float]:

@@ -24,7 +24,7 @@ def _liked(sentences: Sequence[CitedSentence]) -> Sequence[float]:
 
 
 def _choice(scores: Sequence[float], weight: float = 0.0, margin: float = 0.15) -> Choice:
-    return Choice(_context(PORT, SUNDAY, KEPT), lambda: scores, _liked, weight, margin)
+    return Choice(_context(PORT, SUNDAY, KEPT), scores, _liked, weight, margin)
 
 
 @pytest.mark.parametrize(
@@ -63,5 +63,5 @@ def test_of_many_sentences_few_are_considered_and_the_adapter_is_asked_once() ->
 
     many = _context(*(f"Line {number} of the manual says so." for number in range(30)))
     scores = [1.0] * len(many.sentences)
-    assert Choice(many, lambda: scores, liked, weight=0.1).overrules(CitedSentence("So it says.", (30,))) is None
+    assert Choice(many, scores, liked, weight=0.1).overrules(CitedSentence("So it says.", (30,))) is None
     assert asked == [CONSIDERED + 1]

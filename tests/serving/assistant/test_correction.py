@@ -29,7 +29,7 @@ def _corrected(
     written: Sequence[tuple[str, tuple[int, ...]]], scores: Sequence[float] = EVEN, margin: float = 0.3
 ) -> list[tuple[str, tuple[int, ...]]]:
     sentences = [CitedSentence(text, numbers) for text, numbers in written]
-    choice = Choice(CONTEXT, lambda: scores, lambda asked: [0.0] * len(asked), margin=margin)
+    choice = Choice(CONTEXT, scores, lambda asked: [0.0] * len(asked), margin=margin)
     return [(s.text, s.numbers) for s in correct(sentences, CONTEXT, choice.overrules)]
 
 
