@@ -99,11 +99,9 @@ def rewrite_system(bench: Bench, running: Running, *, seed: int = 0) -> RewriteS
 def odds_system(bench: Bench, running: Running) -> RefusalSystem:
     """The model's own odds, pooled over the passages: what a threshold is chosen on."""
     from serving.assistant.refusal import judge_passages
-    from serving.interface.standalone import standalone
 
     def judge(row: RefusalRow) -> Judgement:
-        question = standalone(row.question, row.history, bench.prompter.count)
-        return judge_passages(bench.prompter, running, question, row.passages)
+        return judge_passages(bench.prompter, running, row.question, row.passages, row.history)
 
     return _judgeable(judge)
 

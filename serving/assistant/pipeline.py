@@ -106,7 +106,7 @@ class Assistant:
     def _judge(self, asked: Asked, query: Query, found: Found) -> Reason | None:
         with asked.trace.stage("answerable"):
             running = self._running[Behaviour.REFUSAL]
-            return reason_to_refuse(self._prompter, running, query, found, self._library)
+            return reason_to_refuse(self._prompter, running, asked, query, found, self._library)
 
     def _write(self, asked: Asked, query: Query, found: Found) -> tuple[str, list[Citation]]:
         """The text of the supported sentences and their citations, given out as they are ready."""

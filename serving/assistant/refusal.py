@@ -1,7 +1,10 @@
 """Step four: do the passages answer the question?
 
-Each passage is judged alone by the model's odds of the contract's words, and the most answerable one decides. Beside
-its odds stand two signals of retrieval: how well the best passage covers the question's words, and how close the
+Each passage is judged alone by the model's odds of the contract's words, and the most answerable one decides. A
+follow-up is judged by itself and after what the user said before it, and the more answerable of the two decides; its
+rewrite tells less (infra/decisions/judging-follow-ups.md).
+
+Beside the odds stand two signals of retrieval: how well the best passage covers the question's words, and how close the
 closest passage is in meaning. They tell off-topic questions; the odds tell near misses. An un-tuned base of this size
 hardly judges (see infra/decisions/), so there they decide nearly alone.
 
@@ -15,6 +18,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from serving.assistant.asked import Asked
 from serving.assistant.evidence import coverage
 from serving.assistant.library import Library, Likeness, Query
 from serving.assistant.prompting import Prompter
@@ -24,6 +28,8 @@ from serving.interface import refusal as contract
 from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.context import ContextPassage
 from serving.interface.refusal import Answerability, Judgement, Reason
+from serving.interface.standalone import standalone
+from serving.interface.turns import Turn
 
 __all__ = [
     "UNTUNED",
@@ -65,7 +71,7 @@ UNTUNED = Calibration(bias=-5.8, odds=0.2, coverage=4.0, similarity=10.0)
 
 
 def reason_to_refuse(
-    prompter: Prompter, running: Running, query: Query, found: Found, library: Library
+    prompter: Prompter, running: Running, asked: Asked, query: Query, found: Found, library: Library
 ) -> Reason | None:
     """Why the question is not answered from what was found; None when it is.
 
@@ -73,19 +79,24 @@ def reason_to_refuse(
     """
     if not found.passages:
         return Reason.NOTHING_FOUND
-    judgement = judge_passages(prompter, running, query.text, found.passages)
+    judgement = judge_passages(prompter, running, asked.question, found.passages, asked.history)
     judgement = calibrate(judgement, signals(query, found, library), calibration(running))
     label = judgement.label(threshold=0.5)
     return None if label is Answerability.ANSWERABLE else Reason(label)
 
 
 def judge_passages(
-    prompter: Prompter, running: Running, question: str, passages: Sequence[ContextPassage]
+    prompter: Prompter,
+    running: Running,
+    question: str,
+    passages: Sequence[ContextPassage],
+    history: Sequence[Turn] = (),
 ) -> Judgement:
-    """The model's judgement of a question that stands alone, over all passages. Raises `QuestionTooLong`."""
+    """The model's judgement over all passages. Raises `QuestionTooLong`."""
     build = contract.few_shot_messages if running.mode == UntunedMode.FEW_SHOT else contract.build_messages
+    wordings = dict.fromkeys([question, standalone(question, history, prompter.count)])
     scores = prompter.score(
-        [build(question, passage, count=prompter.count) for passage in passages],
+        [build(wording, passage, count=prompter.count) for passage in passages for wording in wordings],
         [contract.build_target(label) for label in Answerability],
         adapter=running.adapter(Behaviour.REFUSAL),
     )

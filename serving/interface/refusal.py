@@ -2,8 +2,8 @@
 
 One passage a prompt; over several passages the most answerable one decides (`pool`). Measured better than all passages
 in one prompt, with one threshold for any number of them: infra/decisions/contract-of-the-behaviours.md. A question is
-judged without its conversation, so it must stand alone: rewritten, or as `standalone` has it. Refusal wording is one
-fixed sentence plus what was found nearby, never a model's text.
+judged without its conversation: by itself, and as `standalone` words it. Refusal wording is one fixed sentence plus
+what was found nearby, never a model's text.
 """
 
 from __future__ import annotations

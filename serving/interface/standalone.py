@@ -1,7 +1,7 @@
 """What stands for the question of a conversation where nobody has rewritten it.
 
-Refusal judges one text, without the conversation: the rewritten query, or this. So do search and evidence. A row of
-training data whose question follows others is read the same way.
+Refusal judges a text without its conversation: the question by itself, and this. Search and evidence take it where no
+rewrite is taken. A row of training data whose question follows others is read the same way.
 """
 
 from __future__ import annotations

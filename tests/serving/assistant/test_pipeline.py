@@ -24,6 +24,8 @@ PAGES = [
 UNTUNED = dict.fromkeys(Behaviour, Running("few_shot")) | {Behaviour.RERANK: Running("hybrid_order")}
 TUNED = UNTUNED | {Behaviour.CITATION: Running("c1")}
 YES, NO = (0.0, -9.0, -9.0), (-9.0, 0.0, -9.0)
+FOLLOWED = [YES, NO, NO, NO]
+"""A follow-up is judged twice over each passage."""
 
 
 def _assistant(
@@ -75,7 +77,7 @@ HISTORY = [Turn(role="user", content="Where is the gateway?"), Turn(role="assist
 
 
 def test_a_follow_up_is_searched_as_the_model_rewrote_it() -> None:
-    engine, library = QueueEngine(["Change the gateway port?"], [YES, NO]), ListLibrary(PAGES)
+    engine, library = QueueEngine(["Change the gateway port?"], FOLLOWED), ListLibrary(PAGES)
     answer = _assistant(engine, library).answer("Can I change it?", history=HISTORY)
     assert answer.query == "Change the gateway port?"
     assert "Where is the gateway?" in engine.prompt(engine.generated[0])
@@ -87,7 +89,7 @@ def test_a_follow_up_is_searched_as_the_model_rewrote_it() -> None:
     ids=["words nobody said", "two lines", "nothing", "rambling", "the question again"],
 )
 def test_a_rewrite_that_is_no_rewrite_is_not_searched_for(written: str) -> None:
-    engine, library = QueueEngine([written], [YES, NO]), ListLibrary(PAGES)
+    engine, library = QueueEngine([written], FOLLOWED), ListLibrary(PAGES)
     answer = _assistant(engine, library).answer("Can I change it?", history=HISTORY)
     assert answer.query == "Where is the gateway? Can I change it?"
     assert [weight for _, weight in library.queries[-1].searches] == pytest.approx([0.6, 0.4])
@@ -105,7 +107,7 @@ def test_an_adapters_rewrite_is_searched_for_unless_it_leaves_the_question_as_it
     written: str, searched: str
 ) -> None:
     running = UNTUNED | {Behaviour.QUERY_REWRITE: Running("q1")}
-    answer = _assistant(QueueEngine([written], [YES, NO]), running=running).answer("Can I change it?", history=HISTORY)
+    answer = _assistant(QueueEngine([written], FOLLOWED), running=running).answer("Can I change it?", history=HISTORY)
     assert answer.query == searched
     assert answer.versions.adapters["query_rewrite"] == "q1"
 
@@ -228,7 +230,7 @@ def test_a_reranker_brings_up_what_search_ranks_deep_as_far_as_its_weight_goes(w
     library = ListLibrary([(f"port{n}.md", "The gateway listens on a port." + " Filler." * n) for n in range(9)])
     running, found = UNTUNED | {Behaviour.RERANK: Running("x1", {"weight": weight})}, list[str]()
     assistant = Assistant(
-        QueueEngine(["Which gateway port?"], [NO, NO]), library, running, reranker=ByName("port7"), top_k=2
+        QueueEngine(["Which gateway port?"], [NO] * 4), library, running, reranker=ByName("port7"), top_k=2
     )
     answer = assistant.answer(
         "Which port?", history=HISTORY, on_found=lambda passages: found.extend(passage.uri for passage in passages)
@@ -241,7 +243,7 @@ def test_a_reranker_brings_up_what_search_ranks_deep_as_far_as_its_weight_goes(w
 def test_the_rewritten_question_is_what_the_reranker_reads() -> None:
     reranker = ByName("ports")
     running = UNTUNED | {Behaviour.RERANK: Running("x1", {"weight": 0.5})}
-    engine = QueueEngine(["Change the gateway port?"], [YES, NO])
+    engine = QueueEngine(["Change the gateway port?"], FOLLOWED)
     Assistant(engine, ListLibrary(PAGES), running, reranker=reranker).answer("Can I change it?", history=HISTORY)
     assert reranker.asked == ["Change the gateway port?"]
 

@@ -12,6 +12,7 @@ from serving.assistant.refusal import UNTUNED, Signals, calibrate, calibration, 
 from serving.assistant.running import Running
 from serving.interface.context import ContextPassage
 from serving.interface.refusal import Answerability, Judgement
+from serving.interface.turns import Turn
 from tests.fakes import QueueEngine
 
 SHARE = st.floats(0, 1)
@@ -27,6 +28,16 @@ def test_each_passage_is_judged_alone_and_the_most_answerable_decides() -> None:
     assert ["Text b." in p for p in prompts] == [False, True]
     assert all("Why?" in p for p in prompts)
     assert [len(c) for c in engine.scored[0].continuations] == [3, 2, 5]
+
+
+def test_a_follow_up_is_judged_by_itself_and_after_what_the_user_said_before_it() -> None:
+    engine = QueueEngine(scores=[(-3.0, -0.1, -3.0), (-0.1, -3.0, -3.0)])
+    history = (Turn(role="user", content="Which port?"), Turn(role="assistant", content="Port 7001."))
+    passages = [ContextPassage(id="a", text="Text.")]
+    judgement = judge_passages(Prompter(engine), Running("prompt"), "And why?", passages, history)
+    assert judgement.label(0.5) is Answerability.ANSWERABLE
+    asked = [engine.prompt(request).rpartition("Question: ")[2].partition("\n")[0] for request in engine.scored]
+    assert asked == ["And why?", "Which port? And why?"]
 
 
 def test_only_few_shot_mode_shows_the_examples_and_only_an_adapter_is_asked_for_by_name() -> None:
