@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -41,8 +41,9 @@ LOG_SECONDS = 60.0
 
 @dataclass
 class _Logged:
-    """Since when a log hears of a stage, and when it last did (monotonic seconds)."""
+    """A stage that a log hears of: where and when it was first met, how far it came, when the log last heard (s)."""
 
+    first: int
     done: int
     at: float
     told: float
@@ -93,8 +94,8 @@ def visible(text: str) -> str:
 class Console:
     """The mouth of one command. Bars and stages appear on a terminal only; a log gets a line a minute instead."""
 
-    def __init__(self, as_json: bool) -> None:
-        self.as_json = as_json
+    def __init__(self, as_json: bool, clock: Callable[[], float] = monotonic) -> None:
+        self.as_json, self._clock = as_json, clock
         self._bar: Progress | None = None
         self._stages: dict[str, TaskID] = {}
         self._logged: dict[str, _Logged] = {}
@@ -156,12 +157,17 @@ class Console:
             self._status = None
 
     def _log(self, name: str, stage: str, done: int, total: int) -> None:
-        now = monotonic()
-        begun = self._logged.setdefault(name, _Logged(done, now, now))
-        if now - begun.told >= LOG_SECONDS and done > begun.done:
-            rate = (done - begun.done) / (now - begun.at)
-            typer.echo(f"{visible(stage)}: {done} of {total}, {(total - done) / rate / 60:.0f} min left", err=True)
-            begun.told = now
+        now = self._clock()
+        met = self._logged.get(name)
+        if met is None or done < met.done:  # a stage that comes again begins anew
+            self._logged[name] = _Logged(done, done, now, now)
+            return
+        met.done = done
+        if now - met.told >= LOG_SECONDS and done > met.first:
+            met.told = now
+            left = (total - done) * (now - met.at) / (done - met.first) / 60
+            text = f"{left:.0f} min left" if left >= 1 else "under a minute left"
+            typer.echo(f"{visible(stage)}: {done} of {total}, {text}", err=True)
 
     def _open_bar(self) -> Progress:
         from rich import console, progress

@@ -231,7 +231,7 @@ def _judgeable(system: Callable[[Row], Result]) -> Callable[[Row], Result]:
 
 
 def signals_of(bench: Bench, row: RefusalRow) -> Signals:
-    """The signals that retrieval would give, had it found the row's passages."""
+    """The signals that retrieval would give, had it found the row's passages and nobody rewritten the question."""
     from serving.assistant.library import Shelf
     from serving.assistant.query_rewrite import worded
     from serving.assistant.refusal import signals

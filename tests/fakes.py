@@ -95,11 +95,11 @@ def _passage(uri: str, text: str) -> Passage:
 
 
 class StepClock:
-    """A clock that moves on by one second each time it is read."""
+    """A clock that moves on by `seconds` each time it is read."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, seconds: float = 1.0) -> None:
+        self.now, self.seconds = 0.0, seconds
 
     def __call__(self) -> float:
-        self.now += 1.0
+        self.now += self.seconds
         return self.now

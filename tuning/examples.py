@@ -20,7 +20,7 @@ from serving.interface.context import Context, ContextPassage, build_context, pa
 from serving.interface.errors import ContractError, TemplateUnusable
 from serving.interface.refusal import Answerability
 from serving.interface.segments import Message, Tokenizer
-from serving.interface.standalone import standalone
+from serving.interface.standalone import wordings
 from serving.interface.template import ChatTemplate, completion_ids, prompt_ids
 from serving.interface.turns import CountTokens
 from tuning.packing import Example
@@ -109,7 +109,7 @@ def _refusal(row: RefusalRow, passage: ContextPassage, writer: _Writer) -> Examp
     """One passage of a row: serving judges each alone."""
     if passage_segments(passage, writer.count) != passage_segments(passage, writer.count, _WHOLE):
         raise _LeftOut("the passage is longer than serving shows")
-    question = standalone(row.question, row.history, writer.count)
+    question = wordings(row.question, row.history, writer.count)[-1]
     messages = refusal.build_messages(question, passage, count=writer.count)
     example = writer.example(messages, refusal.build_target(_label(row, passage)))
     choices = tuple(writer.tokenizer.encode_data(word)[0] for word in refusal.LABELS.values())

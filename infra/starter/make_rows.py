@@ -1,19 +1,21 @@
 """The rows that the starter adapters were trained on, made again from public data.
 
-    python infra/starter/make_rows.py --squad train.json --squad1 more.json --documents docs.jsonl --turns turns.jsonl \
-        --rewrites train.jsonl --disfl-qa pairs.json --output rows
+    python infra/starter/make_rows.py --squad dev-v2.0.json --squad1 dev-v1.1.json --documents docs.jsonl \
+        --turns turns.jsonl --rewrites train.jsonl --disfl-qa pairs.json --output rows
     groundskeeper retrain refusal --data rows/refusal.jsonl        (and query_rewrite, citation)
 
-Files are taken as they are published (docs/rows.md names each format). Everything is drawn with fixed seeds, so the
-same files give the same rows, byte for byte, and the snapshots in the starters' data statements.
+Files are taken as they are published (docs/rows.md names each format): the development parts of SQuAD, of 1.1 the
+articles that 2.0 lacks. Everything is drawn with fixed seeds, so the same files give the same rows, byte for byte, and
+the snapshots in the starters' data statements.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +25,27 @@ from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, write_rows
 
 DOCUMENT_SHARE, DOCUMENT_SEED = 0.66, 7
 """Of Doc2Dial's documents that are trained on: 60 of 91. The others are for figures."""
+ARTICLES = 20
+"""Of the 35 of SQuAD 2.0 that are trained on: the first by the hash of their titles. The others are for figures."""
 FOREIGN_SHARE = 0.15
 HEADINGS = 500
 
 
 def main() -> None:
     given = _arguments()
-    articles = squad.read_squad(json.loads(given.squad.read_text("utf-8")))
+    second, first = (squad.read_squad(json.loads(path.read_text("utf-8"))) for path in (given.squad, given.squad1))
+    known = {article.title for article in second}
+    articles = _by_title(sorted(second, key=_hash)[:ARTICLES])
+    more = _by_title([article for article in first if article.title not in known])
     documents = doc2dial.read_documents(_lines(given.documents))
     turns = doc2dial.read_turns(_lines(given.turns))
     pages, _ = doc2dial.split_documents(documents, share=DOCUMENT_SHARE, seed=DOCUMENT_SEED)
     chance = random.Random(0)
-    given.output.mkdir(parents=True, exist_ok=True)
-    write_rows(given.output / "refusal.jsonl", refusal(articles, pages, turns, chance))
     asked = rewrites.read_rewrites(_lines(given.rewrites))
     pairs = disfl_qa.read_disfl_qa(json.loads(given.disfl_qa.read_text("utf-8")))
+    given.output.mkdir(parents=True, exist_ok=True)
+    write_rows(given.output / "refusal.jsonl", refusal(articles, pages, turns, chance))
     write_rows(given.output / "query_rewrite.jsonl", query_rewrite(asked, pairs, articles, chance))
-    more = squad.read_squad(json.loads(given.squad1.read_text("utf-8")))
     write_rows(given.output / "citation.jsonl", citation(articles, more, pages, turns, chance))
 
 
@@ -87,6 +93,14 @@ def citation(articles: Any, more: Any, pages: Any, turns: Any, chance: random.Ra
         *chance.sample(doc2dial.citation_rows(pages, turns).rows, 250),
         *chance.sample(doc2dial.citation_rows(pages, turns, passages=5).rows, 60),
     ]
+
+
+def _by_title(articles: Iterable[squad.Article]) -> list[squad.Article]:
+    return sorted(articles, key=lambda article: article.title)
+
+
+def _hash(article: squad.Article) -> str:
+    return hashlib.sha1(article.title.encode()).hexdigest()
 
 
 def _shown(row: CitationRow) -> tuple[str, ...]:

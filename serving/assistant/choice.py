@@ -48,7 +48,7 @@ class Choice:
 
     context: Context
     evidence: Sequence[float]
-    """Scores of the context's sentences."""
+    """Of each sentence of the context, higher is better; 0 to 1.5."""
     preference: Preference
     weight: float = 0.0
     margin: float = MARGIN
@@ -65,11 +65,10 @@ class Choice:
 
     def _options(self, written: Sequence[CitedSentence], preference: Preference) -> list[Option]:
         """Those of the context after those written, all asked about at once."""
-        scores = self.evidence
-        best = sorted(range(len(scores)), key=lambda index: (-scores[index], index))[:CONSIDERED]
+        best = sorted(range(len(self.evidence)), key=lambda index: (-self.evidence[index], index))[:CONSIDERED]
         sentences = [*written, *(CitedSentence(self.context.sentences[i].shown, (i + 1,)) for i in best)]
         return [
-            Option(sentence.numbers[0], max(scores[number - 1] for number in sentence.numbers), liked)
+            Option(sentence.numbers[0], max(self.evidence[number - 1] for number in sentence.numbers), liked)
             for sentence, liked in zip(sentences, preference(sentences), strict=True)
         ]
 

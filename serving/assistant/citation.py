@@ -81,7 +81,8 @@ def written_answer(
 ) -> tuple[str | None, tuple[CitedSentence, ...]]:
     """What the model wrote, unconstrained (None where none writes), and the sentences that an answer would show.
 
-    The way of `answer_sentences` for a question whose context is given, to be evaluated. Raises `QuestionTooLong`.
+    The way of `answer_sentences` for a question whose context is given and that nobody has rewritten, to be evaluated.
+    Raises `QuestionTooLong`.
     """
     raw: list[str] = [""]
     evidence = scores_as_evidence(worded(question, history, prompter.count), context, likeness)

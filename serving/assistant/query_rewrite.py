@@ -21,7 +21,7 @@ from serving.assistant.topic import beside
 from serving.interface import query_rewrite as contract
 from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.errors import MalformedOutput
-from serving.interface.standalone import standalone
+from serving.interface.standalone import wordings
 from serving.interface.turns import CountTokens, Turn
 
 __all__ = ["follow_up", "is_faithful", "rewrite", "worded", "write", "write_raw"]
@@ -51,10 +51,10 @@ def follow_up(
 
 def worded(question: str, history: Sequence[Turn], count: CountTokens) -> Query:
     """The query of a question that nobody has rewritten; a first question is its own."""
-    joined = standalone(question, history, count)
-    if joined == question:
-        return Query(question, ((question, 1.0),))
-    return Query(joined, ((question, 1 - JOINED_WEIGHT), (joined, JOINED_WEIGHT)))
+    alone, *joined = wordings(question, history, count)
+    if not joined:
+        return Query(alone, ((alone, 1.0),))
+    return Query(joined[0], ((alone, 1 - JOINED_WEIGHT), (joined[0], JOINED_WEIGHT)))
 
 
 def _is_taken(written: str, running: Running, asked: Asked, terms: Terms) -> bool:

@@ -1,7 +1,7 @@
 """Step four: do the passages answer the question?
 
 Each passage is judged alone by the model's odds of the contract's words, and the most answerable one decides. A
-follow-up is judged by itself and after what the user said before it, and the more answerable of the two decides; its
+follow-up is judged by itself and after the user's last question, and the more answerable of the two decides; its
 rewrite tells less (infra/decisions/judging-follow-ups.md).
 
 Beside the odds stand two signals of retrieval: how well the best passage covers the question's words, and how close the
@@ -28,7 +28,7 @@ from serving.interface import refusal as contract
 from serving.interface.behaviours import Behaviour, UntunedMode
 from serving.interface.context import ContextPassage
 from serving.interface.refusal import Answerability, Judgement, Reason
-from serving.interface.standalone import standalone
+from serving.interface.standalone import wordings
 from serving.interface.turns import Turn
 
 __all__ = [
@@ -94,9 +94,9 @@ def judge_passages(
 ) -> Judgement:
     """The model's judgement over all passages. Raises `QuestionTooLong`."""
     build = contract.few_shot_messages if running.mode == UntunedMode.FEW_SHOT else contract.build_messages
-    wordings = dict.fromkeys([question, standalone(question, history, prompter.count)])
+    asked = wordings(question, history, prompter.count)
     scores = prompter.score(
-        [build(wording, passage, count=prompter.count) for passage in passages for wording in wordings],
+        [build(wording, passage, count=prompter.count) for passage in passages for wording in asked],
         [contract.build_target(label) for label in Answerability],
         adapter=running.adapter(Behaviour.REFUSAL),
     )

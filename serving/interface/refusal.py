@@ -2,7 +2,7 @@
 
 One passage a prompt; over several passages the most answerable one decides (`pool`). Measured better than all passages
 in one prompt, with one threshold for any number of them: infra/decisions/contract-of-the-behaviours.md. A question is
-judged without its conversation: by itself, and as `standalone` words it. Refusal wording is one fixed sentence plus
+judged without its conversation, in each of its `wordings`. Refusal wording is one fixed sentence plus
 what was found nearby, never a model's text.
 """
 
@@ -96,7 +96,7 @@ class Judgement:
 
 
 def build_messages(question: str, passage: ContextPassage, *, count: CountTokens) -> tuple[Message, ...]:
-    """Instructions, then the passage, then the question, which stands alone, and the task line.
+    """Instructions, then the passage, then one wording of the question, and the task line.
 
     Raises `QuestionTooLong`.
     """

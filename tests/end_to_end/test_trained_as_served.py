@@ -66,7 +66,7 @@ class DoorEngine(QueueEngine):
     """Keeps what it is asked, in the tokens of a real model."""
 
     def __init__(self, base: ModelFolder) -> None:
-        super().__init__(["Ports? [1]"], [(0.0, -1.0, -2.0)])
+        super().__init__(["Ports? [1]"], [(0.0, -1.0, -2.0)] * 2)
         self.tokenizer, self.template = open_tokenizer(base.path), open_template(base.path)  # type: ignore[assignment]
 
 
@@ -108,7 +108,8 @@ def served(behaviour: Behaviour, bench: Bench, engine: DoorEngine) -> tuple[tupl
     row: Any = ROWS[behaviour]
     if behaviour is Behaviour.REFUSAL:
         odds_system(bench, running)(row)
-        (scored,) = engine.scored
+        alone, scored = engine.scored  # the question by itself, and after the one before it: rows are the second
+        assert alone.prompt != scored.prompt
         return scored.prompt, {words[0] for words in scored.continuations}
     system: Any = rewrite_system if behaviour is Behaviour.QUERY_REWRITE else citation_system
     system(bench, running)(row)

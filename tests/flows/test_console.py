@@ -5,33 +5,34 @@ from __future__ import annotations
 import pytest
 
 from flows.console import Console
+from tests.fakes import StepClock
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    now = [0.0]
-    monkeypatch.setattr("flows.console.monotonic", lambda: now[0])
-    return now
+def told(console: Console, capsys: pytest.CaptureFixture[str], steps: range, total: int) -> list[str]:
+    for step in steps:
+        console.progress(f"train, loss {step / 10:.1f}", step, total)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    return shown.err.splitlines()
 
 
-def test_a_log_gets_a_line_a_minute_with_the_time_that_is_left(
-    clock: list[float], capsys: pytest.CaptureFixture[str]
-) -> None:
-    console = Console(as_json=True)
-    for step in range(31):
-        console.progress(f"train, loss {step / 10:.1f}", 10 + step, 70)
-        clock[0] += 10.0
-    told = capsys.readouterr()
-    assert told.err.splitlines() == [
-        f"train, loss {step / 10:.1f}: {10 + step} of 70, {(60 - step) / 6:.0f} min left"
-        for step in (6, 12, 18, 24, 30)
+def test_a_log_gets_a_line_a_minute_with_the_time_that_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(as_json=True, clock=StepClock(10.0))
+    assert told(console, capsys, range(10, 41), 70) == [
+        f"train, loss {step / 10:.1f}: {step} of 70, {(70 - step) / 6:.0f} min left" for step in (16, 22, 28, 34, 40)
     ]
-    assert told.out == ""
 
 
-def test_short_work_says_nothing_in_a_log(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
-    console = Console(as_json=False)
-    for step in range(11):
-        console.progress("encode", step, 10)
-        clock[0] += 5.9
-    assert capsys.readouterr().err == ""
+def test_the_last_minute_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(as_json=True, clock=StepClock(10.0))
+    assert told(console, capsys, range(8), 8) == ["train, loss 0.6: 6 of 8, under a minute left"]
+
+
+def test_a_stage_that_comes_again_begins_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(as_json=False, clock=StepClock(10.0))
+    first = told(console, capsys, range(31), 30)
+    assert told(console, capsys, range(31), 30) == first != []
+
+
+def test_short_work_says_nothing_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(Console(as_json=False, clock=StepClock(5.9)), capsys, range(11), 10) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.interface.standalone import TURN_CHARACTERS, standalone
+from serving.interface.standalone import TURN_CHARACTERS, standalone, wordings
 from serving.interface.turns import QUESTION_TOKENS, Turn
 from tests.serving.interface.chatml import HOSTILE, words
 
@@ -33,9 +33,24 @@ def test_the_question_stands_whole_at_the_end(question: str, said: list[Turn]) -
     assert len(text) <= len(question) + 1 + TURN_CHARACTERS
 
 
+@given(st.integers(1, QUESTION_TOKENS), TURNS)
+def test_both_together_are_as_long_as_a_question_may_be(length: int, said: list[Turn]) -> None:
+    text = standalone("w " * (length - 1) + "w?", said, words)
+    assert words(text) <= QUESTION_TOKENS
+
+
 def test_what_was_said_before_gives_way_to_a_long_question() -> None:
     question = " ".join(f"w{i}" for i in range(QUESTION_TOKENS - 10))
     text = standalone(question, [user(" ".join("abcdefghijklmnopqrst"))], words)
     assert text == f"a b c d e f g h i j {question}"
     whole = " ".join(f"w{i}" for i in range(QUESTION_TOKENS))
-    assert standalone(whole, [user("Before?")], words).endswith(whole)
+    assert standalone(whole, [user("Before?")], words) == whole
+
+
+def test_a_blank_turn_is_nothing_that_was_said() -> None:
+    assert standalone("When?", [user("How do I pause?"), user(" \u200b ")], words) == "How do I pause? When?"
+
+
+def test_a_first_question_has_one_wording_and_a_follow_up_two() -> None:
+    assert wordings(" When? ", [], words) == ("When?",)
+    assert wordings("When?", [user("How do I pause?")], words) == ("When?", "How do I pause? When?")
