@@ -18,6 +18,7 @@ from flows.systems import (
     refusal_system,
     rerank_system,
     rewrite_system,
+    signals_of,
 )
 from serving.assistant.errors import CalibrationMissing
 from serving.assistant.pipeline import Assistant
@@ -79,6 +80,20 @@ def test_the_signals_of_retrieval_count_in_a_row_as_they_do_in_serving():
     foreign = row.model_copy(update={"question": "Who painted ceilings?"})
     judge = refusal_system(bench(QueueEngine(scores=[YES, YES])), Running("v1", weights))
     assert judge(row).answerable > SERVED_THRESHOLD > judge(foreign).answerable
+
+
+def test_a_follow_up_is_judged_and_its_signals_taken_with_the_question_before_it():
+    row = RefusalRow(
+        history=(Turn(role="user", content="Do full backups run?"),),
+        question="And when?",
+        passages=(BACKUP,),
+        label=Answerability.ANSWERABLE,
+    )
+    engine = QueueEngine(scores=[NO, YES])
+    assert odds_system(bench(engine), TUNED)(row).label(SERVED_THRESHOLD) is Answerability.ANSWERABLE
+    assert ["Do full backups run? And when?" in engine.prompt(request) for request in engine.scored] == [False, True]
+    first = row.model_copy(update={"history": ()})
+    assert signals_of(bench(QueueEngine()), row).coverage > signals_of(bench(QueueEngine()), first).coverage
 
 
 def test_an_adapter_without_its_threshold_is_not_measured_at_a_guess():

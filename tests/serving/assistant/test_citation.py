@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from serving.assistant.citation import written_answer
+from serving.assistant.citation import options_of, written_answer
 from serving.assistant.prompting import Prompter
 from serving.assistant.running import Running
 from serving.interface.citation import CitedSentence
 from serving.interface.context import Context, ContextPassage, build_context
+from serving.interface.turns import Turn
 from tests.fakes import ListLibrary, QueueEngine
 
 PASSAGES = [
@@ -16,6 +17,7 @@ PASSAGES = [
     ContextPassage(id="b", text="Full backups run every Sunday."),
 ]
 PORT = CitedSentence("The gateway listens on port 7001.", (1,))
+SUNDAY = CitedSentence("Full backups run every Sunday.", (3,))
 QUESTION = "Which port does the gateway use?"
 
 
@@ -29,6 +31,21 @@ def _context() -> Context:
 
 def test_un_tuned_no_model_writes_and_the_evidence_is_quoted() -> None:
     assert _answer([], Running("few_shot")) == (None, (PORT,))
+
+
+def test_evidence_for_a_follow_up_is_sought_with_the_question_before_it_too() -> None:
+    asked = (Prompter(QueueEngine()), Running("few_shot"), "And which day?")
+    before = (Turn(role="user", content="Do full backups run?"),)
+    assert written_answer(*asked, before, _context(), ListLibrary([]))[1] == (SUNDAY,)
+    alone, followed = (options(history) for history in ((), before))
+    assert followed[3] > max(followed[1], followed[2], alone[3])
+
+
+def options(history: tuple[Turn, ...]) -> dict[int, float]:
+    """Evidence of each sentence by its number."""
+    engine = QueueEngine(scores=[(-1.0, -1.0, -1.0)])
+    found = options_of(Prompter(engine), Running("c1"), "And which day?", history, _context(), ListLibrary([]))
+    return {option.number: option.evidence for option in found}
 
 
 @pytest.mark.parametrize(
