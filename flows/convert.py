@@ -8,7 +8,7 @@
 | `rewrites`       | one turn a line                    | `query_rewrite`                  |
 | `disfl_qa`       | its pairs, then SQuAD's articles   | `query_rewrite`                  |
 | `doc2dial`       | its documents, then its turns      | `citation`, `refusal`            |
-| `question_pages` | one question with its page a line  | `rerank`                         |
+| `question_pages` | one question with its page a line  | `rerank`, `refusal`              |
 
 Passages for `question_pages` are found in the index, which must hold the pages.
 """
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from flows.wiring import open_search
 from serving.interface.behaviours import Behaviour
 from tuning.converters import disfl_qa, doc2dial, question_pages, rewrites, squad
 from tuning.converters.converted import Converted
-from tuning.converters.question_pages import Candidate, Pair
+from tuning.converters.question_pages import Candidate, Candidates, Pair
 from tuning.errors import DataInvalid, RowsInvalid
 from tuning.rows import write_rows
 
@@ -180,7 +181,19 @@ def _doc2dial_refusal(task: _Task) -> Converted[Any]:
     return doc2dial.refusal_rows(*_doc2dial(task), unanswerable=True, seed=task.options.seed)
 
 
-def _question_pages(task: _Task) -> Converted[Any]:
+def _question_pages_rerank(task: _Task) -> Converted[Any]:
+    with _asked_pages(task) as (pairs, candidates):
+        return question_pages.rerank_rows(pairs, candidates, **task.shown)
+
+
+def _question_pages_refusal(task: _Task) -> Converted[Any]:
+    with _asked_pages(task) as (pairs, candidates):
+        return question_pages.refusal_rows(pairs, candidates, seed=task.options.seed)
+
+
+@contextmanager
+def _asked_pages(task: _Task) -> Iterator[tuple[Iterator[Pair], Candidates]]:
+    """The questions, and a search of the index."""
     from retrieval.texts import TextArchive
     from serving.assistant.library import IndexLibrary
 
@@ -188,8 +201,7 @@ def _question_pages(task: _Task) -> Converted[Any]:
     with open_search(task.settings, task.say) as desk:
         archive = TextArchive(task.settings.index_root, task.settings.texts_root)
         library = IndexLibrary(desk.reader, desk.encoder, archive)
-        told = _told(pairs, task.progress)
-        return question_pages.rerank_rows(told, lambda question: _candidates(library, question), **task.shown)
+        yield _told(pairs, task.progress), lambda question: _candidates(library, question)
 
 
 _WAYS = {
@@ -202,7 +214,8 @@ _WAYS = {
     (Format.DISFL_QA, Behaviour.QUERY_REWRITE): _Way(_disfl_qa, shows_passages=False),
     (Format.DOC2DIAL, Behaviour.CITATION): _Way(_doc2dial_citation),
     (Format.DOC2DIAL, Behaviour.REFUSAL): _Way(_doc2dial_refusal, shows_passages=False),
-    (Format.QUESTION_PAGES, Behaviour.RERANK): _Way(_question_pages),
+    (Format.QUESTION_PAGES, Behaviour.RERANK): _Way(_question_pages_rerank),
+    (Format.QUESTION_PAGES, Behaviour.REFUSAL): _Way(_question_pages_refusal, shows_passages=False),
 }
 
 

@@ -4,7 +4,8 @@
     splits.rows[Split.HELD_OUT]
 
 Rows that belong together (`tuning.kinship`) are put into a split whole. Families are taken in an order drawn by the
-seed from the names of their documents, so the order of the rows changes nothing, and more rows move few.
+seed from the names of their documents, so the order of the rows changes nothing, and more rows move few. Each source
+gives each split its share, as nearly as the sizes of its families allow: what is trained on is what is judged.
 
     assigned = assign_documents({"page": 12, ...}, SplitRule(), seed=7)        # before there are rows
     rule = SplitRule(assigned=assigned)
@@ -17,9 +18,11 @@ shows a passage of another's document. Without, rows of two splits may show one 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from typing import Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -99,7 +102,8 @@ class _Family:
     """Rows (or documents) that go into one split."""
 
     order: str
-    """Families are taken in this order."""
+    """Families of a source are taken in this order."""
+    source: str
     size: int
     """Rows."""
     assigned: Split | None
@@ -126,7 +130,8 @@ def assign_documents(rows: Mapping[str, int], rule: SplitRule, *, seed: int) -> 
     """A split for each document, from how many rows each will give."""
     names = list(rows)
     documents = [
-        _Family(_order(seed, name), rows[name], rule.assigned.get(name), (index,)) for index, name in enumerate(names)
+        _Family(_order(seed, name), "", rows[name], rule.assigned.get(name), (index,))
+        for index, name in enumerate(names)
     ]
     return {names[document.members[0]]: split for document, split in _place(documents, rule)}
 
@@ -139,6 +144,7 @@ def _family(rows: Sequence[TrainingRow], members: Sequence[int], rule: SplitRule
     assigned = [documents[order] for order in sorted(documents) if documents[order] in rule.assigned]
     return _Family(
         order=min(documents or conversations or {_order(seed, "", "", dump_row(rows[index])) for index in members}),
+        source=min(origin.source for origin in origins),
         size=len(members),
         assigned=rule.assigned[assigned[0]] if assigned else None,
         members=tuple(members),
@@ -149,7 +155,7 @@ def _place(all_families: Sequence[_Family], rule: SplitRule) -> Iterator[tuple[_
     """Each family with its split: as assigned, else drawn until the shares are filled, the rest to `train`."""
     total = sum(family.size for family in all_families)
     yield from ((family, family.assigned) for family in all_families if family.assigned)
-    free = sorted((family for family in all_families if not family.assigned), key=lambda family: family.order)
+    free = _mixed([family for family in all_families if not family.assigned])
     for split, share in rule.shares.items():
         before = sum(family.size for family in all_families if family.assigned is split)
         taken = _take(free, max(1.0, share.share * total) - before, needed=not before)
@@ -157,6 +163,19 @@ def _place(all_families: Sequence[_Family], rule: SplitRule) -> Iterator[tuple[_
         gone = set(taken)
         free = [family for family in free if family not in gone]
     yield from ((family, Split.TRAIN) for family in free)
+
+
+def _mixed(free: Sequence[_Family]) -> list[_Family]:
+    """Families by how much of their source has come with them: any beginning holds like shares of all sources."""
+    sizes: Counter[str] = Counter()
+    come: Counter[str] = Counter()
+    for family in free:
+        sizes[family.source] += family.size
+    place: dict[_Family, Fraction] = {}
+    for family in sorted(free, key=lambda family: family.order):
+        come[family.source] += family.size
+        place[family] = Fraction(come[family.source], sizes[family.source])
+    return sorted(free, key=lambda family: (place[family], family.order))
 
 
 def _take(free: Sequence[_Family], wanted: float, *, needed: bool) -> list[_Family]:

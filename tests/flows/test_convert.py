@@ -13,7 +13,7 @@ from serving.interface.behaviours import Behaviour
 from serving.interface.rerank import build_pair
 from tests.flows.calls import Command
 from tests.retrieval.readable import ReadableEncoder
-from tuning.rows import ROWS, RerankRow, read_rows
+from tuning.rows import ROWS, RefusalRow, RerankRow, read_rows
 
 Call = Callable[..., Command]
 
@@ -134,6 +134,17 @@ def test_questions_with_pages_are_ranked_among_what_the_index_finds(call: Call, 
     (row,) = read_rows(Path("rows.jsonl"), RerankRow)
     assert sorted(passage.relevance for passage in row.passages) == [0.0, 1.0, 1.0]
     assert all(passage.title for passage in row.passages)
+
+
+def test_questions_with_pages_are_judged_on_what_the_index_finds(call: Call, pages: Path, encoder: ReadableEncoder):
+    call("refresh", "pages")
+    asked = [("How is a watering plan paused?", "watering.md"), ("Which frost kills a plant?", "frost.md")]
+    lines = [json.dumps({"question": question, "gold_path": path}) + "\n" for question, path in asked]
+    Path("asked.jsonl").write_text("".join(lines))
+    done = call("convert", "question_pages", "asked.jsonl", "--to", "refusal", "--output", "rows.jsonl", "--json")
+    rows = read_rows(Path("rows.jsonl"), RefusalRow)
+    assert done.document["rows"] == len(rows) > 0
+    assert {row.label for row in rows} == {"answerable", "unanswerable"}
 
 
 def test_a_passage_that_begins_in_code_is_trained_on_as_it_is_served(call: Call, pages: Path, encoder: ReadableEncoder):

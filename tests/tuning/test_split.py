@@ -123,6 +123,22 @@ def test_more_rows_move_few():
     assert sum(now[row] is not split for row, split in was.items()) <= 9
 
 
+def test_each_source_gives_each_split_its_share():
+    few = [
+        row.model_copy(update={"origin": Origin(document=f"few {n // 3}", source="few")})
+        for n, row in enumerate(pages(20))
+    ]
+    found = split_rows([*few, *pages(120)[len(few) :]], HALVES, seed=4)
+    shares = {split: sum(row.origin.source == "few" for row in members) / 60 for split, members in found.rows.items()}
+    assert shares == pytest.approx({Split.TRAIN: 0.5, Split.HELD_OUT: 0.3, Split.CALIBRATION: 0.2}, abs=0.06)
+
+
+def test_a_source_of_one_family_is_trained_on():
+    one = [row.model_copy(update={"origin": Origin(document="one", source="one")}) for row in pages(2)]
+    found = split_rows([*one, *pages(40)[len(one) :]], HALVES, seed=4)
+    assert set(map(dump_row, one)) <= set(map(dump_row, found.rows[Split.TRAIN]))
+
+
 def test_a_large_family_stays_out_of_a_small_split():
     rows = pages(120, 1)
     related = [row.model_copy(update={"origin": Origin(document="one")}) for row in rows[:80]]

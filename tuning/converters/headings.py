@@ -5,12 +5,13 @@
 Users of documentation ask so ("What about X?"), first and in follow-ups, and data sets of whole questions hold none of
 it. A passage's heading is the last part of its title, after ` > `; headings met twice on a page, or equal to its title,
 say nothing and are left out. Nobody asked these questions, and nobody has checked that another section of the page does
-not answer too: the rows are synthetic.
+not answer too: the rows are synthetic. Of a conversation the rows hold what the user said, all that refusal reads.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -24,15 +25,16 @@ __all__ = ["heading_rows"]
 
 FORMS = (
     "What about {}?",
-    "And what about {} there?",
     "What does it say about {}?",
     "Tell me about {}.",
     "Where can I read about {}?",
     "{}?",
     "What is there to know about {}?",
 )
-QUESTION_WORDS = frozenset("am are can do does how is may should what when where which who whose why will".split())
-REPLIES = ("See {}.", "That stands under {}.", "It is described in {}.")
+FOLLOW_UPS = ("And what about {} there?", "And what about {}?", "And {}?")
+"""Beside `FORMS`, where something was asked before."""
+QUESTION_WORDS = frozenset("am are can do does how is should what when where which who whose why".split())
+"""A heading of three words or more that begins with one of them is a question."""
 
 _FEW_HEADINGS = LeftOut("its page has fewer than two headings of their own")
 
@@ -62,11 +64,11 @@ def _page_rows(
         return
     for section in sections:
         other = chance.choice([passage for passage in sections if passage is not section])
-        question = _asked(_heading(section), chance)
-        history = _conversation(_heading(other), chance) if chance.random() < 0.5 else ()
+        before = [_asked(_heading(other), FORMS, chance)] if chance.random() < 0.5 else []
+        question = _asked(_heading(section), FORMS + FOLLOW_UPS if before else FORMS, chance)
         for shown, label in ((section, Answerability.ANSWERABLE), (other, Answerability.UNANSWERABLE)):
             yield RefusalRow(
-                history=history,
+                history=tuple(Turn(role="user", content=text) for text in before),
                 question=question,
                 passages=(shown,),
                 label=label,
@@ -75,18 +77,14 @@ def _page_rows(
             )
 
 
-def _conversation(heading: str, chance: random.Random) -> tuple[Turn, ...]:
-    replied = chance.choice(REPLIES).format(heading.rstrip("?"))
-    return Turn(role="user", content=_asked(heading, chance)), Turn(role="assistant", content=replied)
-
-
-def _asked(heading: str, chance: random.Random) -> str:
+def _asked(heading: str, forms: Sequence[str], chance: random.Random) -> str:
     """A question about a heading; a heading that is a question is its own."""
-    is_question = heading.endswith("?") or heading.split()[0].lower() in QUESTION_WORDS
-    return f"{heading.rstrip('?')}?" if is_question else chance.choice(FORMS).format(heading)
+    first, *others = re.findall(r"\w+", heading)
+    is_question = heading.endswith("?") or (len(others) > 1 and first.lower() in QUESTION_WORDS)
+    return f"{heading.rstrip('?')}?" if is_question else chance.choice(forms).format(heading)
 
 
 def _heading(passage: ContextPassage) -> str:
-    """The heading of a section, empty where there is none of its own."""
+    """The heading of a section, empty where there is none of its own or none with a word."""
     *above, heading = (part.strip() for part in passage.title.split(" > "))
-    return heading if above and heading != above[0] else ""
+    return heading.rstrip(".: ") if above and heading != above[0] and re.search(r"\w", heading) else ""
