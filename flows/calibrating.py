@@ -84,11 +84,12 @@ def _citation(bench: Bench, rows: Sequence[Any], running: Running, told: Told) -
 
 def _choices(rows: Sequence[CitationRow], system: Callable[[CitationRow], Choices], told: Told) -> Iterator[Choices]:
     from tuning.errors import NotJudged
+    from tuning.evaluation import by_passages
 
-    for done, row in enumerate(rows):
+    for done, place in enumerate(by_passages(rows)):
         told(done, len(rows))
         try:
-            yield system(row)
+            yield system(rows[place])
         except (NotJudged, QuestionTooLong):
             continue  # as in a measurement; of no rows at all nothing is concluded
     told(len(rows), len(rows))

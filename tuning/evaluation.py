@@ -29,6 +29,7 @@ __all__ = [
     "Outcome",
     "Slice",
     "Subject",
+    "by_passages",
     "row_key",
     "run_rows",
     "summarise",
@@ -169,16 +170,34 @@ class Evaluation:
 def run_rows(
     rows: Sequence[Row], judge: Callable[[Row], Judged], *, progress: Progress | None = None
 ) -> tuple[Outcome, ...]:
-    """Judges each row, in order. What cannot be judged (`NotJudged`, `QuestionTooLong`) is an outcome, too."""
-    outcomes: list[Outcome] = []
-    seen: Counter[str] = Counter()
-    for done, row in enumerate(rows, 1):
-        digest = row_key(row)
-        seen[digest] += 1
-        outcomes.append(_outcome(row, f"{digest}.{seen[digest]}", judge))
+    """Judges each row; the outcomes are in the order of the rows.
+
+    What cannot be judged (`NotJudged`, `QuestionTooLong`) is an outcome, too. Rows over the same passages are judged
+    one after another, so that an engine computes the passages once.
+    """
+    keys = _keys(rows)
+    outcomes: dict[int, Outcome] = {}
+    for done, place in enumerate(by_passages(rows), 1):
+        outcomes[place] = _outcome(rows[place], keys[place], judge)
         if progress:
             progress(done, len(rows))
-    return tuple(outcomes)
+    return tuple(outcomes[place] for place in range(len(rows)))
+
+
+def by_passages(rows: Sequence[BaseModel]) -> list[int]:
+    """The places of `rows` in an order in which those over the same passages follow each other."""
+    shown = [[passage.text for passage in getattr(row, "passages", ())] for row in rows]
+    return sorted(range(len(rows)), key=lambda place: shown[place])
+
+
+def _keys(rows: Sequence[BaseModel]) -> list[str]:
+    """A key for each row, another one for each of equal rows."""
+    seen: Counter[str] = Counter()
+    keys = []
+    for digest in map(row_key, rows):
+        seen[digest] += 1
+        keys.append(f"{digest}.{seen[digest]}")
+    return keys
 
 
 def row_key(row: BaseModel) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from serving.interface.context import ContextPassage
 from serving.interface.refusal import Answerability
+from serving.interface.segments import normalise
 from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, RerankRow
 
 __all__ = ["TrainingRow", "context_of", "gold_passages", "passages_of", "target_of"]
@@ -21,10 +22,21 @@ def passages_of(row: TrainingRow) -> Sequence[ContextPassage]:
 def context_of(row: TrainingRow) -> tuple[str, ...]:
     """All that is given beside the question: the turns in order, then the texts of the passages in order of their text.
 
-    The order of passages is no difference between two rows.
+    Of a conversation refusal reads the user's last question alone. The order of passages is no difference between two
+    rows.
     """
-    turns = () if isinstance(row, RerankRow) else tuple(f"{turn.role}: {turn.content}" for turn in row.history)
-    return (*turns, *sorted(passage.text for passage in passages_of(row)))
+    return (*_turns(row), *sorted(passage.text for passage in passages_of(row)))
+
+
+def _turns(row: TrainingRow) -> tuple[str, ...]:
+    match row:
+        case RerankRow():
+            return ()
+        case RefusalRow():
+            said = [text for turn in row.history if turn.role == "user" and (text := normalise(turn.content))]
+            return tuple(said[-1:])
+        case _:
+            return tuple(f"{turn.role}: {turn.content}" for turn in row.history)
 
 
 def target_of(row: TrainingRow) -> tuple[str, ...]:

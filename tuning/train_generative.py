@@ -20,6 +20,7 @@ from tuning.errors import NothingToTrainOn
 from tuning.packing import Example, Packed, pack
 from tuning.recipe import Recipe
 from tuning.trainer import Progress, packed_dataset, packed_trainer
+from tuning.tree_attention import tree_attention
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -80,7 +81,9 @@ def _lora_model(recipe: Recipe, base: ModelFolder, seed: int) -> Any:
     from transformers import AutoModelForCausalLM, set_seed
 
     set_seed(seed)
-    network = AutoModelForCausalLM.from_pretrained(str(base.path), dtype=torch.float32, local_files_only=True)
+    network = AutoModelForCausalLM.from_pretrained(
+        str(base.path), dtype=torch.float32, local_files_only=True, attn_implementation=tree_attention()
+    )
     layers = int(network.config.num_hidden_layers)
     adapted = max(1, round(layers * recipe.lora.upper_layers))
     config = LoraConfig(

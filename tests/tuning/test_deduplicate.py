@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.interface.context import ContextPassage
+from serving.interface.turns import Turn
 from tests.tuning.made_rows import citation_rows, refusal, refusal_rows, rerank_rows, rewrite, rewrite_rows
 from tuning.deduplicate import deduplicate
-from tuning.rows import RankedPassage, RerankRow
+from tuning.rows import RankedPassage, RefusalRow, RerankRow
 
 PAGE = "A folder that is paused is neither scanned nor sent. Press Resume in its menu to go on where it stopped."
 QUESTION = "How do I resume a folder that I paused an hour ago?"
@@ -37,6 +38,22 @@ def test_rows_with_one_input_and_two_labels_all_go_and_are_named():
     found = deduplicate([refusal(QUESTION, PAGE), refusal(QUESTION, PAGE), refusal(QUESTION, PAGE, "unanswerable")])
     assert found.rows == ()
     assert found.removed == {"exact": 0, "near": 0, "conflicting": 3}
+
+
+def test_of_a_conversation_refusal_reads_the_last_question_and_nothing_else():
+    def after(label: str, *said: str) -> RefusalRow:
+        history = tuple(
+            Turn(role=role, content=text) for role, text in zip(("user", "assistant") * 2, said, strict=False)
+        )
+        return refusal(QUESTION, PAGE, label).model_copy(update={"history": history})
+
+    rows = [
+        after("answerable", "Hello.", "Yes?", "I paused a folder."),
+        after("answerable", "I paused a folder.", "Well."),
+    ]
+    assert deduplicate(rows).removed["exact"] == 1
+    assert deduplicate([*rows, after("unanswerable", "I paused a folder.")]).removed["conflicting"] == 3
+    assert len(deduplicate([*rows, after("unanswerable", "I removed a folder.")]).rows) == 2
 
 
 def test_rows_that_rank_the_same_passages_in_two_ways_all_go():

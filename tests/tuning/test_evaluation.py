@@ -6,9 +6,10 @@ import pytest
 from pydantic import BaseModel
 
 from serving.interface.errors import QuestionTooLong
+from tests.tuning.made_rows import refusal
 from tuning.errors import NotJudged, TuningError
 from tuning.evaluation import Evaluation, Judged, Metric, Subject, run_rows, summarise
-from tuning.rows import Origin
+from tuning.rows import Origin, RefusalRow
 from tuning.statistics import Statistic
 
 METRICS = (Metric("right"), Metric("long"), Metric("area", Statistic.AUC))
@@ -39,6 +40,26 @@ def test_what_could_not_be_judged_is_counted_by_its_reason_and_enters_no_figure(
     assert found.metrics["right"].value == 0.5
     assert found.reasons() == {"it is broken": 2, "it is endless": 1}
     assert found.counts == {"asked": 2}
+
+
+def test_rows_over_the_same_passages_are_judged_together_and_told_in_their_order():
+    rows = [refusal(f"Why {n}?", page) for n, page in enumerate(["Page one.", "Page two."] * 3)]
+    asked: list[str] = []
+
+    def listens(row: RefusalRow) -> Judged:
+        asked.append(row.passages[0].text)
+        return Judged({"right": 1.0}, shown=row.question)
+
+    found = run_rows(rows, listens)
+    assert asked == ["Page one."] * 3 + ["Page two."] * 3
+    assert [outcome.judged.shown for outcome in found if outcome.judged] == [row.question for row in rows]
+
+
+def test_equal_rows_have_keys_of_their_own_in_their_order():
+    rows = [Row(question="a"), Row(question="b"), Row(question="a")]
+    keys = [outcome.key for outcome in run_rows(rows, judge)]
+    assert [key.rpartition(".")[2] for key in keys] == ["1", "1", "2"]
+    assert len(set(keys)) == 3
 
 
 def test_any_other_error_ends_the_evaluation():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.serving.assistant.tiny_model import write_tiny_model
 from tuning.packing import Example, Packed, ancestry, depths, pack
+from tuning.tree_attention import tree_attention
 
 TOKENS = st.integers(0, 3)
 EXAMPLES = st.lists(
@@ -105,9 +106,12 @@ def test_the_logits_of_a_packed_sequence_equal_those_of_the_examples_apart(tiny_
     from transformers import AutoModelForCausalLM
 
     network = AutoModelForCausalLM.from_pretrained(str(tiny_base), dtype=torch.float32).eval()
+    trained = AutoModelForCausalLM.from_pretrained(
+        str(tiny_base), dtype=torch.float32, attn_implementation=tree_attention()
+    ).eval()
     examples = _related_examples()
     (packed,) = pack(examples, tokens=10**6, examples_each=10**6)
-    together = _packed_logits(network, packed)
+    together = _packed_logits(trained, packed)
     known = {path: node for node, path in enumerate(paths(packed))}
     for example in examples:
         ids = example.prompt + example.completion[:-1]
