@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tuning.deduplicate import NEAR
-from tuning.row_parts import TrainingRow, gold_passages
+from tuning.row_parts import TrainingRow, gold_passages, said_before
 from tuning.rows import RerankRow
 from tuning.shingles import fold, near_pairs
 
@@ -34,8 +34,7 @@ def families(rows: Sequence[TrainingRow]) -> list[list[int]]:
 
 def _said(row: TrainingRow) -> str:
     """What was said up to and with the question."""
-    turns = () if isinstance(row, RerankRow) else row.history
-    return fold("\n".join([*(turn.content for turn in turns), row.question]))
+    return fold("\n".join([*(turn.content for turn in said_before(row)), row.question]))
 
 
 def _links(rows: Sequence[TrainingRow]) -> Iterator[tuple[int, int]]:

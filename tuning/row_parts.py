@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from serving.interface.context import ContextPassage
 from serving.interface.refusal import Answerability
-from serving.interface.segments import normalise
+from serving.interface.standalone import asked_last
+from serving.interface.turns import Turn
 from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, RerankRow
 
-__all__ = ["TrainingRow", "context_of", "gold_passages", "passages_of", "target_of"]
+__all__ = ["TrainingRow", "context_of", "gold_passages", "passages_of", "said_before", "target_of"]
 
 TrainingRow = QueryRewriteRow | RefusalRow | CitationRow | RerankRow
 
@@ -22,21 +23,22 @@ def passages_of(row: TrainingRow) -> Sequence[ContextPassage]:
 def context_of(row: TrainingRow) -> tuple[str, ...]:
     """All that is given beside the question: the turns in order, then the texts of the passages in order of their text.
 
-    Of a conversation refusal reads the user's last question alone. The order of passages is no difference between two
-    rows.
+    The order of passages is no difference between two rows.
     """
-    return (*_turns(row), *sorted(passage.text for passage in passages_of(row)))
+    turns = (f"{turn.role}: {turn.content}" for turn in said_before(row))
+    return (*turns, *sorted(passage.text for passage in passages_of(row)))
 
 
-def _turns(row: TrainingRow) -> tuple[str, ...]:
+def said_before(row: TrainingRow) -> tuple[Turn, ...]:
+    """What of a conversation is given: refusal reads what the user said last and nothing else."""
     match row:
         case RerankRow():
             return ()
         case RefusalRow():
-            said = [text for turn in row.history if turn.role == "user" and (text := normalise(turn.content))]
-            return tuple(said[-1:])
+            last = asked_last(row.history)
+            return (Turn(role="user", content=last),) if last else ()
         case _:
-            return tuple(f"{turn.role}: {turn.content}" for turn in row.history)
+            return row.history
 
 
 def target_of(row: TrainingRow) -> tuple[str, ...]:

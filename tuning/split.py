@@ -112,7 +112,7 @@ class _Family:
 
 def split_rows(rows: Sequence[Row], rule: SplitRule, *, seed: int) -> Splits[Row]:
     """Splits of `rows`, all of one behaviour and without repetition (`tuning.deduplicate`)."""
-    placed = _place([_family(rows, members, rule, seed) for members in families(rows)], rule)
+    placed = _place([_family(rows, members, rule, seed) for members in families(rows)], rule, seed)
     split_of = {member: split for family, split in placed for member in family.members}
     found = {
         split: [row for index, row in enumerate(rows) if split_of[index] is split]
@@ -133,7 +133,7 @@ def assign_documents(rows: Mapping[str, int], rule: SplitRule, *, seed: int) -> 
         _Family(_order(seed, name), "", rows[name], rule.assigned.get(name), (index,))
         for index, name in enumerate(names)
     ]
-    return {names[document.members[0]]: split for document, split in _place(documents, rule)}
+    return {names[document.members[0]]: split for document, split in _place(documents, rule, seed)}
 
 
 def _family(rows: Sequence[TrainingRow], members: Sequence[int], rule: SplitRule, seed: int) -> _Family:
@@ -151,11 +151,11 @@ def _family(rows: Sequence[TrainingRow], members: Sequence[int], rule: SplitRule
     )
 
 
-def _place(all_families: Sequence[_Family], rule: SplitRule) -> Iterator[tuple[_Family, Split]]:
+def _place(all_families: Sequence[_Family], rule: SplitRule, seed: int) -> Iterator[tuple[_Family, Split]]:
     """Each family with its split: as assigned, else drawn until the shares are filled, the rest to `train`."""
     total = sum(family.size for family in all_families)
     yield from ((family, family.assigned) for family in all_families if family.assigned)
-    free = _mixed([family for family in all_families if not family.assigned])
+    free = _mixed([family for family in all_families if not family.assigned], seed)
     for split, share in rule.shares.items():
         before = sum(family.size for family in all_families if family.assigned is split)
         taken = _take(free, max(1.0, share.share * total) - before, needed=not before)
@@ -165,16 +165,21 @@ def _place(all_families: Sequence[_Family], rule: SplitRule) -> Iterator[tuple[_
     yield from ((family, Split.TRAIN) for family in free)
 
 
-def _mixed(free: Sequence[_Family]) -> list[_Family]:
-    """Families by how much of their source has come with them: any beginning holds like shares of all sources."""
+def _mixed(free: Sequence[_Family], seed: int) -> list[_Family]:
+    """Families by how much of their source has come when they come: any stretch holds like shares of all sources.
+
+    A family stands at one place of its stretch, the same for all of a source and drawn for each source: so a source of
+    few families is in each stretch as often as its share says.
+    """
     sizes: Counter[str] = Counter()
     come: Counter[str] = Counter()
     for family in free:
         sizes[family.source] += family.size
     place: dict[_Family, Fraction] = {}
     for family in sorted(free, key=lambda family: family.order):
+        within = Fraction(int(_order(seed, "source", family.source)[:8], 16), 16**8)
+        place[family] = (come[family.source] + within * family.size) / max(1, sizes[family.source])
         come[family.source] += family.size
-        place[family] = Fraction(come[family.source], sizes[family.source])
     return sorted(free, key=lambda family: (place[family], family.order))
 
 

@@ -38,15 +38,19 @@ def _attend(
     *,
     scaling: float | None = None,
     dropout: float = 0.0,
+    softcap: float | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """Of `query` [1, heads, n, size], `key` and `value` [1, key heads, n, size]: [1, n, heads, size].
 
-    `attention_mask` [1, 1, n, n] is bool, and no row of it is empty.
+    `attention_mask` [1, 1, n, n] has no empty row. Raises ValueError where it is not bool, and for a base that caps its
+    scores.
     """
     import torch
     from torch.nn.functional import scaled_dot_product_attention
 
+    if attention_mask.dtype is not torch.bool or softcap is not None:
+        raise ValueError("attention over a tree takes a mask of bool and no cap of scores")
     key, value = (of.repeat_interleave(query.shape[1] // of.shape[1], dim=1) for of in (key, value))
     blocks = []
     for rows, seen in zip(*(torch.split(of, BLOCK, dim=2) for of in (query, attention_mask)), strict=True):

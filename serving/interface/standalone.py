@@ -11,17 +11,22 @@ from collections.abc import Sequence
 from serving.interface.segments import data, normalise
 from serving.interface.turns import QUESTION_TOKENS, CountTokens, Turn, cut_to
 
-__all__ = ["TURN_CHARACTERS", "standalone", "wordings"]
+__all__ = ["TURN_CHARACTERS", "asked_last", "standalone", "wordings"]
 
 TURN_CHARACTERS = 400
 """What of a turn stands beside a question: an embedder reads 256 tokens, and must come to the end of both."""
 
 
+def asked_last(history: Sequence[Turn]) -> str:
+    """What the user said last, on one line; empty where nothing was said."""
+    said = (normalise(turn.content) for turn in reversed(history) if turn.role == "user")
+    return next((text for text in said if text), "")
+
+
 def standalone(question: str, history: Sequence[Turn], count: CountTokens) -> str:
     """The question after the last one of the user, which is cut at its end until both fit into `QUESTION_TOKENS`."""
     question = question.strip()
-    said = [text for turn in history if turn.role == "user" and (text := normalise(turn.content))]
-    before = "".join(said[-1:])[:TURN_CHARACTERS]
+    before = asked_last(history)[:TURN_CHARACTERS]
     kept = cut_to(before, QUESTION_TOKENS, lambda text: count(data(f"{text} {question}").text))
     return f"{kept} {question}".strip()
 

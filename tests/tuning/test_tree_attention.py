@@ -19,6 +19,14 @@ def tree(nodes: int, seed: int) -> torch.Tensor:
     return torch.from_numpy(ancestry(parents))[None, None]
 
 
+def test_what_would_silently_be_computed_wrongly_is_refused() -> None:
+    of = torch.randn(1, 1, 4, 8)
+    with pytest.raises(ValueError, match="mask of bool"):
+        _attend(None, of, of, of, torch.zeros(1, 1, 4, 4))
+    with pytest.raises(ValueError, match="no cap"):
+        _attend(None, of, of, of, tree(4, seed=0), softcap=30.0)
+
+
 @pytest.mark.parametrize("nodes", [1, BLOCK, BLOCK + 1, 3 * BLOCK - 5])
 def test_outputs_and_gradients_equal_those_over_everything(nodes: int) -> None:
     torch.manual_seed(nodes)

@@ -1,8 +1,9 @@
 """From public data sets, in the form in which they are published, to rows of a behaviour.
 
 Every converter is pure: parsed JSON in, rows and counts of what was left out as `Converted` out. What it draws, it
-draws by a seed and the id of the question, so that other questions change nothing. `part` keeps documents of
-different parts (`tuning.split.assign_documents`) out of one row, so that no split shows a passage of another's.
+draws by a seed and the id of the question (or its words, where it has none), so that other questions change no draw.
+`part` keeps documents of different parts (`tuning.split.assign_documents`) out of one row, so that no split shows a
+passage of another's.
 
 | module           | reads                              | makes                      |
 |------------------|------------------------------------|----------------------------|
@@ -10,5 +11,5 @@ different parts (`tuning.split.assign_documents`) out of one row, so that no spl
 | `rewrites`       | CANARD and CAsT style rewrites     | query_rewrite              |
 | `disfl_qa`       | Disfl-QA and its SQuAD articles    | query_rewrite              |
 | `doc2dial`       | Doc2Dial reading comprehension     | citation, refusal, topics  |
-| `question_pages` | questions with the page that helps | rerank                     |
+| `question_pages` | questions with the page that helps | rerank, refusal            |
 """

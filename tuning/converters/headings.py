@@ -86,5 +86,5 @@ def _asked(heading: str, forms: Sequence[str], chance: random.Random) -> str:
 
 def _heading(passage: ContextPassage) -> str:
     """The heading of a section, empty where there is none of its own or none with a word."""
-    *above, heading = (part.strip() for part in passage.title.split(" > "))
-    return heading.rstrip(".: ") if above and heading != above[0] and re.search(r"\w", heading) else ""
+    *above, heading = (part.strip().rstrip(".: ") for part in passage.title.split(" > "))
+    return heading if above and heading != above[0] and re.search(r"\w", heading) else ""

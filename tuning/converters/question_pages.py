@@ -14,8 +14,7 @@ null, ...]}`, of which `snapshot` picks one; with `"anchor"`, the heading that h
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from serving.interface.context import ContextPassage
@@ -23,17 +22,20 @@ from serving.interface.refusal import Answerability
 from tuning.converters.converted import Converted, Foreign, LeftOut, collect, draw, read_as
 from tuning.errors import DataInvalid
 from tuning.rows import Origin, RankedPassage, RefusalRow, RerankRow, Words
+from tuning.shingles import fold
 
 __all__ = ["ORIGIN", "Candidate", "Candidates", "Pair", "read_question_pages", "refusal_rows", "rerank_rows"]
 
 ORIGIN = Origin(source="question_pages")
 MISTAKEN = 10
-"""A passage among so many that were found for a question is one that a judge would be asked about."""
+"""A passage among so many that were found first is one that a judge would be asked about."""
 
 _NO_PAGE = LeftOut("no page is known for it")
 _MISSED = LeftOut("no candidate is of its page")
 _ALL_GOLD = LeftOut("every candidate is of its page")
+_ELSEWHERE = LeftOut("no candidate stands under its heading")
 _NOT_MISTAKEN = LeftOut("its passage was found for no question about another page")
+_NO_MISTAKE = LeftOut("no passage that helps elsewhere was found for it")
 
 
 @dataclass(frozen=True)
@@ -87,58 +89,77 @@ def rerank_rows(
 def refusal_rows(
     pairs: Iterable[Pair], candidates: Candidates, *, origin: Origin = ORIGIN, seed: int = 0
 ) -> Converted[RefusalRow]:
-    """Each question with the passage that helps, and that passage with another question it was found for.
+    """Questions with the passage that helps, and others with a passage that helps elsewhere and was found for them.
 
-    The passage that helps is the best one under the heading, or where no candidate stands there, the best of the page.
-    The other question is about another page, so this passage is what a judge would be shown and should not take. A
-    passage that was mistaken for no question is left out, so that both labels have the same passages. Nobody has
-    checked either label: the rows are synthetic.
+    The passage that helps is the best one under the heading, or where no heading is named, the best of the page. A
+    question has one of the two parts, drawn from its words: it is in one row, and cannot cross from one split to
+    another. A passage is shown with both labels or with none. Nobody has checked them: the rows are synthetic.
     """
-    found = [(pair, candidates(pair.question)) for pair in pairs]
-    mistaken = _mistaken(found)
+    asked = [_asked(pair, candidates(pair.question)) for pair in pairs]
+    known = [one for one in asked if isinstance(one, _Asked)]
+    pages = {one.passage.id: one.pair.path for one in known if _is_answered(one, seed)}
+    mistaken = {one.pair: wrong for one in known if not _is_answered(one, seed) and (wrong := _mistaken(one, pages))}
+    both = {passage.id for passage in mistaken.values()}
     made = origin.model_copy(update={"synthetic": True, "slice": "page"})
-    return collect(item for pair, shown in found for item in _judged(pair, shown, mistaken, made, seed))
+
+    def judged(one: _Asked | LeftOut) -> RefusalRow | LeftOut:
+        if isinstance(one, LeftOut):
+            return one
+        if _is_answered(one, seed):
+            return _judged(one, one.passage, one.pair.path, made) if one.passage.id in both else _NOT_MISTAKEN
+        wrong = mistaken.get(one.pair)
+        return _judged(one, wrong, pages[wrong.id], made) if wrong else _NO_MISTAKE
+
+    return collect(map(judged, asked))
 
 
-def _mistaken(found: Iterable[tuple[Pair, Sequence[Candidate]]]) -> Mapping[str, list[str]]:
-    """By the id of a passage the questions about other pages for which it was found among the first."""
-    mistaken: defaultdict[str, list[str]] = defaultdict(list)
-    for pair, shown in found:
-        for candidate in shown[:MISTAKEN]:
-            if pair.path is not None and not _is_of(candidate, pair.path):
-                mistaken[candidate.passage.id].append(pair.question)
-    return mistaken
+@dataclass(frozen=True)
+class _Asked:
+    """A question, what was found for it, and of that the passage that helps."""
+
+    pair: Pair
+    shown: Sequence[Candidate]
+    passage: ContextPassage
 
 
-def _judged(
-    pair: Pair, shown: Sequence[Candidate], mistaken: Mapping[str, list[str]], origin: Origin, seed: int
-) -> Iterator[RefusalRow | LeftOut]:
+def _asked(pair: Pair, shown: Sequence[Candidate]) -> _Asked | LeftOut:
     if pair.path is None:
-        yield _NO_PAGE
-        return
+        return _NO_PAGE
     own = [candidate.passage for candidate in shown if _is_of(candidate, pair.path)]
     if not own:
-        yield _MISSED
-        return
-    passage = next((passage for passage in own if pair.anchor and _anchor(passage) == pair.anchor), own[0])
-    if not mistaken.get(passage.id):
-        yield _NOT_MISTAKEN
-        return
-    other = draw(seed, "page", pair.question).choice(mistaken[passage.id])
-    origin = origin.model_copy(update={"document": pair.path})
-    yield RefusalRow(
-        question=pair.question,
+        return _MISSED
+    under = [passage for passage in own if pair.anchor is None or _stands_under(passage, pair.anchor)]
+    return _Asked(pair, shown, under[0]) if under else _ELSEWHERE
+
+
+def _is_answered(one: _Asked, seed: int) -> bool:
+    return draw(seed, "page", fold(one.pair.question)).random() < 0.5
+
+
+def _mistaken(one: _Asked, pages: Mapping[str, str | None]) -> ContextPassage | None:
+    """The first passage found for a question that helps with questions about another page."""
+    found = (candidate.passage for candidate in one.shown[:MISTAKEN])
+    return next((passage for passage in found if pages.get(passage.id, one.pair.path) != one.pair.path), None)
+
+
+def _judged(one: _Asked, passage: ContextPassage, page: str | None, origin: Origin) -> RefusalRow:
+    answers = passage is one.passage
+    return RefusalRow(
+        question=one.pair.question,
         passages=(passage,),
-        label=Answerability.ANSWERABLE,
-        answering=passage.id,
-        origin=origin,
+        label=Answerability.ANSWERABLE if answers else Answerability.UNANSWERABLE,
+        answering=passage.id if answers else None,
+        origin=origin.model_copy(update={"document": page}),
     )
-    yield RefusalRow(question=other, passages=(passage,), label=Answerability.UNANSWERABLE, origin=origin)
 
 
-def _anchor(passage: ContextPassage) -> str:
-    """The last heading of a passage as a web address names it."""
-    return re.sub(r"[^a-z0-9]+", "-", passage.title.rpartition(" > ")[2].lower()).strip("-")
+def _stands_under(passage: ContextPassage, anchor: str) -> bool:
+    """Whether one of the headings above a passage is the one that an address names."""
+    return _slug(anchor) in map(_slug, passage.title.split(" > "))
+
+
+def _slug(heading: str) -> str:
+    return re.sub(r"[\W_]+", "-", heading.casefold()).strip("-")
 
 
 def _row(pair: Pair, candidates: Candidates, passages: int, origin: Origin) -> RerankRow | LeftOut:

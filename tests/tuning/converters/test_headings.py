@@ -8,7 +8,7 @@ from tuning.converters.headings import heading_rows
 from tuning.rows import Origin, RefusalRow
 
 ORIGIN = Origin(source="ferry", licence="CC0")
-TITLES = ("Ferry > Bicycles", "Ferry > Can I cancel", "Ferry > Prices > Children", "Ferry > Ferry", "Ferry")
+TITLES = ("Ferry > Bicycles", "Ferry > Can I cancel", "Ferry > Prices > Children", "Ferry > Ferry:", "Ferry")
 PAGES = {
     "ferry": [ContextPassage(id=title, title=title, text=f"About {title}.") for title in TITLES],
     "twice": [ContextPassage(id=f"{n}", title="Library > Loans", text=f"Part {n}.") for n in range(3)],

@@ -7,6 +7,7 @@ import pytest
 from serving.interface.context import ContextPassage
 from tuning.converters.question_pages import Candidate, Pair, read_question_pages, refusal_rows, rerank_rows
 from tuning.errors import DataInvalid
+from tuning.rows import RefusalRow
 
 
 def found(*uris: str) -> list[Candidate]:
@@ -60,51 +61,82 @@ def section(uri: str, heading: str) -> Candidate:
     return Candidate(uri, ContextPassage(id=f"{uri} {heading}", title=f"Guide > {heading}", text=f"About {heading}."))
 
 
-TUNE = [section("guide/tune.md", "Getting started"), section("guide/tune.md", "Set `up` a sweep")]
-SERVE = [section("guide/serve.md", "Deploy")]
-ASKED = [
-    Pair("How do I sweep?", "guide/tune.md", "set-up-a-sweep"),
-    Pair("How do I tune?", "guide/tune.md", "no-such-heading"),
-    Pair("How do I deploy?", "guide/serve.md"),
-    Pair("How do I fly?", "guide/fly.md"),
-]
+PAGES = ("guide/tune.md", "guide/serve.md", "guide/train.md")
+HEADINGS = ("Getting started", "Set `up` a sweep", "Überblick", "Set_up > More")
+FOUND = [section(page, heading) for heading in HEADINGS for page in PAGES]
+ASKED = [Pair(f"How is number {n} done?", PAGES[n % 3]) for n in range(60)]
 
 
-def judged(pairs: list[Pair], found: list[Candidate]) -> list[tuple[str, str, str]]:
-    rows = refusal_rows(pairs, lambda _: found).rows
-    assert all(row.origin.synthetic and row.origin.slice == "page" for row in rows)
-    assert all((row.answering == row.passages[0].id) == (row.label == "answerable") for row in rows)
-    return [(row.question, row.passages[0].id, row.label) for row in rows]
+def judged(pairs: list[Pair], found: list[Candidate] = FOUND, seed: int = 0) -> list[RefusalRow]:
+    return list(refusal_rows(pairs, lambda _: found, seed=seed).rows)
 
 
-def test_the_passage_under_the_heading_answers_and_else_the_best_of_the_page():
-    answered = [(asked, shown) for asked, shown, label in judged(ASKED, TUNE + SERVE) if label == "answerable"]
-    assert answered == [
-        ("How do I sweep?", "guide/tune.md Set `up` a sweep"),
-        ("How do I tune?", "guide/tune.md Getting started"),
-        ("How do I deploy?", "guide/serve.md Deploy"),
-    ]
+def shown(row: RefusalRow) -> str:
+    (passage,) = row.passages
+    return passage.id
 
 
-def test_each_passage_is_shown_with_a_question_about_another_page_too():
-    rows = judged(ASKED, TUNE + SERVE)
+@pytest.mark.parametrize(
+    ("anchor", "passage"),
+    [
+        (None, "guide/tune.md Getting started"),
+        ("set-up-a-sweep", "guide/tune.md Set `up` a sweep"),
+        ("überblick", "guide/tune.md Überblick"),
+        ("set-up", "guide/tune.md Set_up > More"),
+        ("set_up", "guide/tune.md Set_up > More"),
+    ],
+)
+def test_the_passage_under_the_heading_answers_and_without_one_the_best_of_the_page(anchor: str | None, passage: str):
+    about = [Pair(f"How is number {n} tuned?", "guide/tune.md", anchor) for n in range(20)]
+    served = [Pair(f"How is number {n} served?", "guide/serve.md") for n in range(20)]
+    answered = {shown(row) for row in judged(about + served, FOUND[:10]) if row.label == "answerable"}
+    assert {name for name in answered if name.startswith("guide/tune.md")} <= {passage}
+    mistaken = {shown(row) for row in judged(about + served) if row.label == "unanswerable"}
+    assert passage in mistaken | answered
+
+
+def test_a_heading_that_was_not_found_is_counted_and_never_guessed():
+    made = refusal_rows([Pair("How?", "guide/tune.md", "no-such-heading"), Pair("Where?", None)], lambda _: FOUND)
+    assert made.rows == ()
+    assert made.left_out == {"no candidate stands under its heading": 1, "no page is known for it": 1}
+
+
+def test_each_question_is_in_one_row_and_each_passage_has_both_labels():
+    rows = judged(ASKED)
+    assert len({row.question for row in rows}) == len(rows) > 30
+    labels = {shown(row): {other.label for other in rows if shown(other) == shown(row)} for row in rows}
+    assert all(found == {"answerable", "unanswerable"} for found in labels.values())
+
+
+def test_a_passage_answers_questions_about_its_page_and_refuses_those_about_others():
     pages = {pair.question: pair.path for pair in ASKED}
-    for (_, shown, _), (other, again, label) in zip(rows[::2], rows[1::2], strict=True):
-        assert (shown, label) == (again, "unanswerable")
-        assert not shown.startswith(f"{pages[other]} ")
+    for row in judged(ASKED):
+        assert row.origin.synthetic
+        assert row.origin.slice == "page"
+        assert shown(row).startswith(f"{row.origin.document} ")
+        assert (row.label == "answerable") == (pages[row.question] == row.origin.document)
+        assert row.answering == (shown(row) if row.label == "answerable" else None)
 
 
 def test_a_passage_that_nobody_mistakes_teaches_no_label_alone():
-    made = refusal_rows([*ASKED[:1], Pair("Where?", None)], lambda _: TUNE)
+    made = refusal_rows(ASKED[::3], lambda _: FOUND)  # all about one page
     assert made.rows == ()
-    assert made.left_out == {
-        "its passage was found for no question about another page": 1,
-        "no page is known for it": 1,
+    assert set(made.left_out) == {
+        "its passage was found for no question about another page",
+        "no passage that helps elsewhere was found for it",
     }
 
 
-def test_the_other_question_depends_on_seed_and_question_alone():
-    several = [*ASKED[:1], *(Pair(f"How do I deploy {n}?", "guide/serve.md") for n in range(9))]
-    drawn = [refusal_rows(several, lambda _: TUNE + SERVE, seed=seed).rows[1].question for seed in range(12)]
-    assert len(set(drawn)) > 3
-    assert drawn[0] == refusal_rows(several, lambda _: TUNE + SERVE).rows[1].question
+def test_the_order_of_the_pairs_changes_nothing_and_another_seed_does():
+    def content(rows: list[RefusalRow]) -> set[tuple[str, str, str]]:
+        return {(row.question, shown(row), row.label) for row in rows}
+
+    assert content(judged(ASKED[::-1])) == content(judged(ASKED))
+    assert content(judged(ASKED, seed=1)) != content(judged(ASKED))
+
+
+def test_the_same_question_about_two_pages_is_not_answered_and_refused_on_one_passage():
+    twice = [Pair("How is it done?", page) for page in PAGES]
+    for seed in range(8):
+        rows = judged([*ASKED, *twice], seed=seed)
+        assert len({row.label for row in rows if row.question == "How is it done?"}) <= 1
