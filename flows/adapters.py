@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -129,14 +129,25 @@ def show_adapter(settings: Settings, behaviour: Behaviour, value: str) -> Shown:
     return Shown(behaviour, value, manifest, registry.channels.history(Channel.PRODUCTION, behaviour))
 
 
-def promote_adapter(settings: Settings, behaviour: Behaviour, value: str, say: Say, *, at: datetime) -> Switched:
-    """Serve a version, or an un-tuned mode. Raises SwitchRefused for one that the gate did not pass, and as `open`."""
+def promote_adapter(
+    settings: Settings,
+    behaviour: Behaviour,
+    value: str,
+    say: Say,
+    *,
+    at: datetime,
+    since: Sequence[Switch] | None = None,
+) -> Switched:
+    """Serve a version, or an un-tuned mode; `since` as in `Channels.promote`.
+
+    Raises SwitchRefused for one that the gate did not pass or judged against another, and as `open`.
+    """
     from serving.registry.channels import Channel
 
     registry = open_registry(settings)
     before = registry.value(behaviour)
     check = serving_check(settings, registry, say)
-    switch = registry.channels.promote(Channel.PRODUCTION, behaviour, value, at=at, check=check)
+    switch = registry.channels.promote(Channel.PRODUCTION, behaviour, value, at=at, check=check, since=since)
     return Switched(behaviour, before, switch)
 
 

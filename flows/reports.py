@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from serving.registry.files import replace_file
+from serving.registry.adapter_folder import copy_adapter
+from serving.registry.files import replace_file, storage_told
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flows.judging import Judged
     from flows.retrain_plan import Plan
     from flows.settings import Settings
@@ -27,28 +31,37 @@ __all__ = ["report_path", "write_report", "write_statements"]
 RECIPE, DATA, GATE = "recipe.yaml", "data_statement.json", "gate_report.json"
 
 
-def write_statements(run: Path, plan: Plan, snapshot: Snapshot, judged: Judged) -> Path:
-    """A folder with the adapter of `run` and its statements, ready to be registered."""
+@contextmanager
+def write_statements(run: Path, plan: Plan, snapshot: Snapshot, judged: Judged) -> Iterator[Path]:
+    """A folder with the adapter of `run` and its statements, ready to be registered; gone at the end.
+
+    Raises ModelStorageFull.
+    """
     folder = run / "registering"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(run / "adapter", folder)
-    recipe = yaml.safe_dump(plan.recipe.model_dump(mode="json"), sort_keys=False)
-    (folder / RECIPE).write_text(recipe, "utf-8")
-    _write(folder / DATA, {"snapshot": snapshot.id, **snapshot.manifest.model_dump(mode="json")})
-    _write(folder / GATE, _gate(judged))
-    return folder
+    shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed
+    try:
+        with storage_told(run, "write the statements of an adapter"):
+            copy_adapter(run / "adapter", folder, sorted(path.name for path in (run / "adapter").iterdir()))
+            recipe = yaml.safe_dump(plan.recipe.model_dump(mode="json"), sort_keys=False)
+            replace_file(folder / RECIPE, recipe.encode())
+            _write(folder / DATA, {"snapshot": snapshot.id, **snapshot.manifest.model_dump(mode="json")})
+            _write(folder / GATE, _gate(judged))
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_report(settings: Settings, manifest: AdapterManifest, judged: Judged) -> Path:
-    """The report of a registered adapter, as JSON, and as text beside it; where it lies."""
+    """The report of a registered adapter, as JSON, and as text beside it; where it lies. Raises ModelStorageFull."""
     from tuning.content_leak import failures
 
     path = report_path(settings, manifest)
-    path.parent.mkdir(parents=True, exist_ok=True)
     shown = {"adapter": manifest.name, **_gate(judged), "leak_failures": list(failures(judged.content_leak))}
-    _write(path, shown)
     parts = [judged.verdict.as_text(), judged.candidate.as_text(), *(b.as_text() for b in judged.baselines.values())]
-    replace_file(path.with_suffix(".txt"), ("\n\n".join(parts) + "\n").encode())
+    with storage_told(path.parent, "write the report of an adapter"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, shown)
+        replace_file(path.with_suffix(".txt"), ("\n\n".join(parts) + "\n").encode())
     return path
 
 

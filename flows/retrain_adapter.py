@@ -6,13 +6,13 @@
 
 Each step takes names and gives a name: the id of a snapshot, the folder of a run, the version of an adapter. A killed
 run is called again with the same arguments and goes on where it was. What the gate refuses is registered too, with its
-reasons, so that it can be looked at; it cannot be promoted.
+reasons, so that it can be looked at; it cannot be promoted. What it passes is promoted over nothing but what it was
+judged against: of two runs that end together, the second is told to be judged again.
 `flows.scheduled.retrain_adapter` runs the same steps as a Prefect flow.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,9 +26,11 @@ from serving.interface.behaviours import Behaviour
 
 if TYPE_CHECKING:
     from flows.settings import Settings
+    from serving.registry.channels import Switch
     from serving.registry.manifest import AdapterManifest
 
 __all__ = [
+    "Candidate",
     "Retrained",
     "describe",
     "promote_passed",
@@ -44,6 +46,15 @@ Progress = Callable[[str, int, int], None]
 CALIBRATION_SHARE = 0.05
 HELD_OUT_SHARE = 0.1
 """Of all rows, where the recipe's bounds do not ask for less."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A registered adapter, and how production stood when the gate judged it."""
+
+    version: str
+    since: tuple[Switch, ...]
+    """Every switch of production before the candidate was judged."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +106,16 @@ def retrain_adapter(
 ) -> Retrained:
     """From rows to a registered adapter with its verdict; served if `request.promote` and the gate says so.
 
-    Raises TrainingNotAdvised when the charter says no, and what reading rows, training and the registry raise.
+    Raises TrainingNotAdvised when the charter says no, SwitchRefused when production was switched while the gate
+    judged, and what reading rows, training and the registry raise.
     """
     make_home(settings)
     plan = freeze_plan(settings, request, today=at.date())
     snapshot = take_snapshot(settings, plan, say)
     run = train_candidate(settings, plan, snapshot, say, progress)
-    version = register_candidate(settings, plan, snapshot, run, at=at, say=say, progress=progress)
-    promoted = promote_passed(settings, plan, version, at=at, say=say)
-    return describe(settings, plan, snapshot, version, promoted=promoted)
+    candidate = register_candidate(settings, plan, snapshot, run, at=at, say=say, progress=progress)
+    promoted = promote_passed(settings, plan, candidate, at=at, say=say)
+    return describe(settings, plan, snapshot, candidate.version, promoted=promoted)
 
 
 def take_snapshot(settings: Settings, plan: Plan, say: Say) -> str:
@@ -149,32 +161,36 @@ def train_candidate(settings: Settings, plan: Plan, snapshot_id: str, say: Say, 
 
 def register_candidate(
     settings: Settings, plan: Plan, snapshot_id: str, run: Path, *, at: datetime, say: Say, progress: Progress
-) -> str:
-    """The version under which the candidate is registered, with the gate's verdict in its manifest."""
+) -> Candidate:
+    """The candidate, registered with the gate's verdict in its manifest."""
     from flows.judging import judge
     from flows.reports import write_report, write_statements
     from flows.wiring import open_bench
+    from serving.registry.channels import Channel
     from serving.registry.files import locked
 
     snapshot, reranks = _open(settings, plan, snapshot_id), plan.behaviour is Behaviour.RERANK
     with locked(run / ".lock"), open_bench(settings, say, tries_rerankers=reranks) as (bench, adapters):
+        since = adapters.registry.channels.history(Channel.PRODUCTION, plan.behaviour)
         judged = judge(bench, adapters, plan, snapshot, run / "adapter", progress=progress)
-        statements = write_statements(run, plan, snapshot, judged)
-        manifest = adapters.registry.store.register(statements, judged.draft(plan, adapters, snapshot_id, at))
-        shutil.rmtree(statements)  # the registry has its own copy
+        with write_statements(run, plan, snapshot, judged) as statements:
+            manifest = adapters.registry.store.register(statements, judged.draft(plan, adapters, snapshot_id, at))
     write_report(settings, manifest, judged)
     say(f"Registered {manifest.name}: {'passed' if manifest.verdict.passed else 'refused'} by the gate.")
-    return manifest.version
+    return Candidate(manifest.version, since)
 
 
-def promote_passed(settings: Settings, plan: Plan, version: str, *, at: datetime, say: Say) -> bool:
-    """Serve the version if the plan asks for it and the gate passed it; whether it is served now."""
+def promote_passed(settings: Settings, plan: Plan, candidate: Candidate, *, at: datetime, say: Say) -> bool:
+    """Serve the candidate if the plan asks for it and the gate passed it; whether it is served now.
+
+    Raises SwitchRefused if it was judged against what is served no more.
+    """
     from flows.adapters import promote_adapter
     from flows.production import open_registry
 
-    passed = open_registry(settings).store.show(plan.behaviour, version).verdict.passed
+    passed = open_registry(settings).store.show(plan.behaviour, candidate.version).verdict.passed
     if plan.request.promote and passed:
-        promote_adapter(settings, plan.behaviour, version, say, at=at)
+        promote_adapter(settings, plan.behaviour, candidate.version, say, at=at, since=candidate.since)
     return plan.request.promote and passed
 
 

@@ -3,7 +3,7 @@
     from flows.scheduled.retrain_adapter import retrain_adapter_flow
     retrain_adapter_flow.serve("quarterly", cron="0 3 1 1,4,7,10 *", parameters={"behaviour": "refusal"})
 
-Between tasks go names only: the id of a snapshot, the folder of a run, the version of an adapter. A run that was killed
+Between tasks go names: the id of a snapshot, the folder of a run, the version of an adapter. A run that was killed
 is started again with the same parameters and goes on from its last checkpoint.
 """
 
@@ -45,15 +45,15 @@ def train_candidate(settings: Settings, plan: Plan, snapshot: str, say: Say, pro
 @task(name="register-candidate", cache_policy=NO_CACHE)
 def register_candidate(
     settings: Settings, plan: Plan, snapshot: str, run: Path, at: datetime, say: Say, progress: Progress
-) -> str:
-    """The version of the candidate, with the gate's verdict in its manifest."""
+) -> steps.Candidate:
+    """The candidate, registered with the gate's verdict in its manifest."""
     return steps.register_candidate(settings, plan, snapshot, run, at=at, say=say, progress=progress)
 
 
 @task(name="promote-passed", cache_policy=NO_CACHE)
-def promote_passed(settings: Settings, plan: Plan, version: str, at: datetime, say: Say) -> bool:
-    """Whether the version is served now."""
-    return steps.promote_passed(settings, plan, version, at=at, say=say)
+def promote_passed(settings: Settings, plan: Plan, candidate: steps.Candidate, at: datetime, say: Say) -> bool:
+    """Whether the candidate is served now."""
+    return steps.promote_passed(settings, plan, candidate, at=at, say=say)
 
 
 @flow(name="retrain-adapter", validate_parameters=False)
@@ -78,9 +78,9 @@ def retrain_adapter_flow(
     plan = freeze_plan(settings, asked, today=at.date())
     snapshot = take_snapshot(settings, plan, tell)
     run = train_candidate(settings, plan, snapshot, tell, show)
-    version = register_candidate(settings, plan, snapshot, run, at, tell, show)
-    promoted = promote_passed(settings, plan, version, at, tell)
-    retrained = steps.describe(settings, plan, snapshot, version, promoted=promoted)
+    candidate = register_candidate(settings, plan, snapshot, run, at, tell, show)
+    promoted = promote_passed(settings, plan, candidate, at, tell)
+    retrained = steps.describe(settings, plan, snapshot, candidate.version, promoted=promoted)
     return {**retrained.as_json(), "flow_run": flow_run.get_name()}
 
 

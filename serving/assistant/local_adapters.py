@@ -13,11 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from serving.assistant.errors import AdapterRefused, AdapterUnknown
+from serving.registry.adapter_folder import foreign_to_lora
 
 __all__ = ["LocalAdapters"]
 
 _WEIGHTS = "adapter_model.safetensors"
 _REMEDY = "Register the adapter again from its training run, for this base model."
+_REMEDY_OF_FOREIGN = (
+    "Train it again without that setting; or, if it is of PiSSA, OLoRA, CorDA or LoRA-GA, save it as a plain LoRA"
+    " (PEFT: `save_pretrained` with `path_initial_model_for_weight_conversion`)."
+)
 
 
 @dataclass(frozen=True)
@@ -161,9 +166,11 @@ def _read_config(folder: Path) -> Any:
         )
     try:
         config = PeftConfig.from_pretrained(str(folder))
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
         raise AdapterRefused(f"The adapter_config.json in {folder} cannot be read: {error}", remedy=_REMEDY) from error
     if config.peft_type != PeftType.LORA:
         raise AdapterRefused(f"The adapter in {folder} is no LoRA: {config.peft_type}.", remedy=_REMEDY)
+    if foreign := foreign_to_lora(config.to_dict()):
+        raise AdapterRefused(f"The adapter in {folder} has {foreign}.", remedy=_REMEDY_OF_FOREIGN)
     config.inference_mode = True
     return config

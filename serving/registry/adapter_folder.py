@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -32,12 +35,30 @@ from serving.registry.manifest import (
     registered,
 )
 
-__all__ = ["adapter_files", "copy_adapter", "read_manifest", "require_adapter", "seal", "verify_folder"]
+__all__ = [
+    "adapter_files",
+    "copy_adapter",
+    "foreign_to_lora",
+    "read_manifest",
+    "require_adapter",
+    "seal",
+    "verify_folder",
+]
 
 _MANIFEST = "manifest.json"
 _SEAL = "manifest.json.sha256"
-_LEAVES_THE_BASE_ALONE = {"init_lora_weights": (None, True, False, "gaussian"), "bias": (None, "none")}
-"""With other values PEFT rewrites weights of the base when it loads the adapter, under all other adapters too."""
+_PLAIN: Mapping[str, tuple[Any, ...]] = MappingProxyType(
+    {
+        "init_lora_weights": (None, True, False, "gaussian", "eva", "orthogonal", "mica"),
+        "bias": (None, "none"),
+        "kasa_config": (None,),
+        "layer_replication": (None,),
+        "alora_invocation_tokens": (None,),
+        "arrow_config": (None,),
+    }
+)
+"""With other values PEFT rewrites the base, under all other adapters too, when it loads the adapter; or the adapter
+was trained over a base that is not this one, from a token on that nobody names here, or beside adapters of its own."""
 
 
 def require_adapter(folder: Path, reference: str) -> list[str]:
@@ -56,6 +77,14 @@ def require_adapter(folder: Path, reference: str) -> list[str]:
     _require_safetensors(folder)
     _require_lora(folder, reference)
     return names
+
+
+def foreign_to_lora(config: Mapping[str, Any]) -> str | None:
+    """The setting of a LoRA's configuration because of which it must not be loaded, and why; None if there is none."""
+    for name, harmless in _PLAIN.items():
+        if config.get(name) not in harmless:
+            return f"{name} {config[name]!r} in {CONFIG}, which changes the base model itself, or how it is run"
+    return None
 
 
 def copy_adapter(source: Path, target: Path, names: list[str]) -> None:
@@ -149,9 +178,8 @@ def _require_lora(folder: Path, reference: str) -> None:
             f"names {config['base_model_name_or_path']!r} as its base in {CONFIG}; expected null or {reference!r}",
         )
 
-    for name, harmless in _LEAVES_THE_BASE_ALONE.items():
-        if config.get(name) not in harmless:
-            raise _unusable(folder, f"has {name} {config[name]!r} in {CONFIG}, which changes the base model itself")
+    if foreign := foreign_to_lora(config):
+        raise _unusable(folder, f"has {foreign}")
 
 
 def _require_plain(folder: Path, adapter: str, name: str) -> None:

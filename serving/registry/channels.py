@@ -114,16 +114,29 @@ class Channels:
         present = {_present(state.history(channel, behaviour)) for channel in Channel}
         return tuple(sorted(value for value in present if value is not None and is_version(value)))
 
-    def promote(self, channel: Channel, behaviour: Behaviour, value: str, *, at: datetime, check: Check) -> Switch:
+    def promote(
+        self,
+        channel: Channel,
+        behaviour: Behaviour,
+        value: str,
+        *,
+        at: datetime,
+        check: Check,
+        since: Sequence[Switch] | None = None,
+    ) -> Switch:
         """Serve `value` from now on; returns the switch in force, the old one if it was served already.
 
-        Raises `AdapterMissing` for what is no value, and what `check` raises; then nothing has changed.
+        `since`: the history when `value` was judged against what was served; None if it need not have been.
+        Raises `SwitchRefused` for any switch after it, `AdapterMissing` for what is no value, and what `check` raises;
+        then nothing has changed.
         """
         _require_servable(behaviour, value, check)
         with self._changing() as state:
             history = state.history(channel, behaviour)
             if _present(history) == value:
                 return history[-1]
+            if since is not None and history != tuple(since):
+                raise _overtaken(channel, behaviour, value, _present(history))
             return self._write(state, channel, behaviour, Switch(value=value, action="promote", at=at))
 
     def rollback(self, channel: Channel, behaviour: Behaviour, *, at: datetime, check: Check) -> Switch:
@@ -215,6 +228,15 @@ def _require_servable(behaviour: Behaviour, value: str, check: Check) -> None:
         )
     if is_version(value):
         check(behaviour, value)
+
+
+def _overtaken(channel: Channel, behaviour: Behaviour, value: str, present: str | None) -> SwitchRefused:
+    return SwitchRefused(
+        f"The channel {channel} was switched to {present or 'nothing'} while {behaviour}@{value} was being judged, so"
+        f" they were not compared. {behaviour}@{value} is registered and not served.",
+        remedy=f"Run the same `groundskeeper retrain {behaviour} --promote` again: it keeps what was trained and judges"
+        " it against what is served now.",
+    )
 
 
 def _nothing_earlier(channel: Channel, behaviour: Behaviour, values: Sequence[str]) -> SwitchRefused:

@@ -10,7 +10,7 @@ GroundskeeperError
     ├── AdapterDamaged        a registered adapter is not what its manifest says
     ├── AdapterMismatch       it was made for another base model or another contract
     ├── AdapterUnusable       a folder that was to be registered is no adapter
-    ├── SwitchRefused         a channel must not be switched so: the gate said no, nothing to go back to
+    ├── SwitchRefused         a channel must not be switched so: the gate said no, or what it said is outdated
     └── ChannelsDamaged       the file of the channels cannot be read
 """
 
@@ -88,7 +88,7 @@ class AdapterUnusable(RegistryError):
 
 
 class SwitchRefused(RegistryError):
-    """A channel must not be switched so: the gate said no, or there is nothing to go back to."""
+    """A channel must not be switched so: the gate said no or judged against another value, or nothing came before."""
 
     kind = "switch_refused"
 

@@ -6,6 +6,7 @@ training and the model behind it are written here.
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,10 @@ from serving.assistant.engine import ScoreRequest
 from serving.assistant.errors import PromptTooLong
 from serving.interface.behaviours import Behaviour
 from serving.interface.refusal import TASK
+from serving.interface.standalone import wordings
+from serving.registry import adapter_folder, files
 from serving.registry.channels import Channel
+from serving.registry.errors import ModelStorageFull, SwitchRefused
 from serving.registry.manifest import AdapterManifest
 from tests.architecture.tree import ROOT
 from tests.flows.fake_models import LoadingEngine, prepare_tiny_model
@@ -72,7 +76,8 @@ class ReadingEngine(LoadingEngine):
         self.answering: dict[str, list[str]] = {}
         for row in read_rows(OWN_ROWS, RefusalRow):
             texts = [letters(p.text)[:80] for p in row.passages if p.id == row.answering]
-            self.answering.setdefault(letters(row.question), []).extend(texts)
+            for asked in wordings(row.question, row.history, len):
+                self.answering.setdefault(letters(asked), []).extend(texts)
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[tuple[float, ...]]:
         return [self.judge(self.prompt(request), tuned=request.adapter is not None) for request in requests]
@@ -230,6 +235,39 @@ def test_another_candidate_is_compared_with_what_is_served(monkeypatch: pytest.M
     assert served() != made.manifest.version
 
 
+def test_of_two_retrainings_that_end_together_the_second_is_not_served_unless_compared_with_the_first(
+    trained: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(plan: Any, rows: Any, base: Any, run: Path, **told: Any) -> None:
+        trained.append(run)
+        if not (run / "adapter").exists():
+            write_source(run / "adapter", weight=len(trained))
+
+    def judge_while_another_ends(*given: Any, **named: Any) -> Any:
+        judged = judge(*given, **named)
+        monkeypatch.setattr(flows.judging, "judge", judge)
+        others.append(retrain(gate=other_gate(), promote=True))
+        return judged
+
+    others: list[Retrained] = []
+    judge = flows.judging.judge
+    monkeypatch.setattr(flows.training, "train", train)
+    monkeypatch.setattr(flows.judging, "judge", judge_while_another_ends)
+    with pytest.raises(SwitchRefused, match="while refusal@") as refused:
+        retrain(promote=True)
+    (first,) = others
+    assert served() == first.manifest.version
+    (second,) = [manifest for manifest in registered() if manifest != first.manifest]
+    assert second is not None
+    assert second.verdict.passed
+    assert second.name in str(refused.value)
+    assert first.manifest.version in str(refused.value)
+    assert "again" in refused.value.remedy
+    made = retrain(promote=True)
+    assert any("against production: +0.000" in reason for reason in made.manifest.verdict.reasons)
+    assert served() == first.manifest.version
+
+
 def other_gate() -> Path:
     text = GATE.read_text("utf-8")
     assert "budget: 0.4," in text
@@ -282,6 +320,39 @@ def test_statements_beside_the_weights_hold_no_text_of_rows_and_the_report_only_
     rest = json.dumps(report) + made.report.with_suffix(".txt").read_text("utf-8")
     assert [question for question in questions if question in rest] == []
     assert json.loads((folder / "gate_report.json").read_text("utf-8")).items() <= report.items()
+
+
+@pytest.mark.parametrize(
+    ("place", "doing"),
+    [
+        ("registering/adapter_model", "write the statements of an adapter"),
+        ("registering/gate_report", "write the statements of an adapter"),
+        ("reports/refusal-", "write the report of an adapter"),
+    ],
+)
+def test_a_disk_that_is_full_when_an_adapter_is_reported_on_is_told_and_nothing_half_written_is_left(
+    place: str, doing: str, trained: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_there(write: Callable[[Any, Any], None], path: Path, given: tuple[Any, Any]) -> None:
+        if place in path.as_posix():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(*given)
+
+    def copy(source: Path, target: Path) -> None:
+        full_there(files.copy_synced, target, (source, target))
+
+    def replace(path: Path, content: bytes) -> None:
+        full_there(files.replace_file, path, (path, content))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(adapter_folder, "copy_synced", copy)
+        patched.setattr(flows.reports, "replace_file", replace)
+        with pytest.raises(ModelStorageFull, match=f"too full to {doing}") as caught:
+            retrain(promote=True)
+    assert "Free some space and try again" in caught.value.remedy
+    assert served() == "few_shot"
+    assert {path.name for path in trained[0].iterdir()} == {".lock", "adapter"}
+    assert retrain(promote=True).report.is_file()
 
 
 def test_nothing_of_a_registration_is_left_in_the_run(trained: list[Path]) -> None:

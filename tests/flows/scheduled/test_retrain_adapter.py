@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 
+from flows.retrain_adapter import Candidate
 from flows.retrain_plan import RetrainRequest
 from serving.interface.behaviours import Behaviour
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Prefect's own, at import
+
+
+CANDIDATE = Candidate("version", since=())
 
 
 class Described:
@@ -45,7 +49,7 @@ def done(flow: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 
     step("take_snapshot", 1, "snapshot")
     step("train_candidate", 2, Path("run"))
-    step("register_candidate", 3, "version")
+    step("register_candidate", 3, CANDIDATE)
     step("promote_passed", 2, True)
     step("describe", 3, Described())
     return seen
@@ -56,7 +60,7 @@ def test_each_step_is_given_the_name_that_the_one_before_it_gave(flow: Any, done
     assert [name for name, _ in done] == [
         "take_snapshot", "train_candidate", "register_candidate", "promote_passed", "describe",
     ]  # fmt: skip
-    assert [given for _, given in done][1:] == ["snapshot", Path("run"), "version", "version"]
+    assert [given for _, given in done][1:] == ["snapshot", Path("run"), CANDIDATE, "version"]
     assert found["version"] == "v"
     assert "flow_run" in found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from itertools import islice
@@ -350,8 +351,6 @@ def torn(folder: Path) -> None:
 def test_an_adapter_that_does_not_fit_is_refused_and_leaves_no_trace(
     engine: LocalEngine, adapters: dict[str, Path], tmp_path: Path, damage: Any, beside_another: bool
 ):
-    import shutil
-
     name, folder = next(iter(adapters.items()))
     if beside_another:
         engine.load_adapter(name, folder)
@@ -364,6 +363,80 @@ def test_an_adapter_that_does_not_fit_is_refused_and_leaves_no_trace(
     assert (greedy(engine, n=5), greedy(engine, n=5, adapter=present)) == expected
     with pytest.raises(AdapterUnknown):
         greedy(engine, adapter="broken@1")
+
+
+def with_settings(folder: Path, **settings: Any) -> None:
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | settings), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *(("init_lora_weights", value) for value in ("pissa", "pissa_niter_4", "olora", "corda", "lora_ga")),
+        *(("bias", value) for value in ("all", "lora_only")),
+        *(("kasa_config", {}), ("layer_replication", [[0, 2], [1, 2]])),
+        *(("alora_invocation_tokens", [5, 6]), ("arrow_config", {})),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*(CorDA config|aLoRA):UserWarning")
+def test_an_adapter_that_changes_the_base_or_how_it_runs_is_refused_by_name_and_leaves_the_base_alone(
+    engine: LocalEngine, adapters: dict[str, Path], tmp_path: Path, setting: str, value: Any
+):
+    folder = Path(shutil.copytree(next(iter(adapters.values())), tmp_path / "special"))
+    with_settings(folder, **{setting: value})
+    before = greedy(engine, n=5)
+    with pytest.raises(AdapterRefused, match=f"{setting} .*changes the base model itself, or how it is run") as caught:
+        engine.load_adapter("special@1", folder)
+    assert "path_initial_model_for_weight_conversion" in caught.value.remedy
+    assert greedy(engine, n=5) == before
+
+
+def test_an_adapter_of_loftq_is_refused_by_name(engine: LocalEngine, adapters: dict[str, Path], tmp_path: Path):
+    folder = Path(shutil.copytree(next(iter(adapters.values())), tmp_path / "special"))
+    with_settings(folder, init_lora_weights="loftq", loftq_config={"loftq_bits": 4, "loftq_iter": 1})
+    with pytest.raises(AdapterRefused, match="init_lora_weights 'loftq'"):
+        engine.load_adapter("special@1", folder)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"init_lora_weights": value} for value in (True, False, "gaussian", "eva", "orthogonal", "mica")),
+        *({"use_dora": True}, {"use_rslora": True}, {"modules_to_save": ["lm_head"]}),
+        *({"rank_pattern": {"q_proj": 8}}, {"alpha_pattern": {"q_proj": 32}}),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:.*eva:UserWarning")
+@pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`:UserWarning")
+def test_other_kinds_of_lora_run_as_they_were_trained(
+    engine: LocalEngine, adapters: dict[str, Path], tiny: ModelFolder, tmp_path: Path, options: dict[str, Any]
+):
+    trained = train_adapter(tiny.path, tmp_path / "trained", **options)
+    name, folder = next(iter(adapters.items()))
+    engine.load_adapter(name, folder)
+    before = greedy(engine, n=5), greedy(engine, n=5, adapter=name)
+    engine.load_adapter("other@1", tmp_path / "trained")
+    [scores] = engine.score([ScoreRequest(PROMPT, ((5,), (6, 7)), adapter="other@1")])
+    assert scores == pytest.approx([naive_score(trained, PROMPT, c) for c in ((5,), (6, 7))], abs=1e-4)
+    assert (greedy(engine, n=5), greedy(engine, n=5, adapter=name)) == before
+
+
+def train_adapter(base: Path, folder: Path, **options: Any) -> Any:
+    """Writes a LoRA of another kind whose every weight has moved; the model that it was saved from."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(3)
+    config = LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"], **options)
+    network = get_peft_model(AutoModelForCausalLM.from_pretrained(str(base)), config).eval()
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.05 * torch.randn_like(parameter)
+    network.save_pretrained(str(folder))
+    return network
 
 
 def test_a_closed_engine_says_so(tiny: ModelFolder):

@@ -252,6 +252,10 @@ LORA = {"peft_type": "LORA"}
             lambda run: (run / "adapter_config.json").write_text(json.dumps({**LORA, "bias": "all"})),
             "bias 'all' in adapter_config.json, which changes the base model itself",
         ),
+        (
+            lambda run: (run / "adapter_config.json").write_text(json.dumps({**LORA, "layer_replication": [[0, 2]]})),
+            r"layer_replication \[\[0, 2\]\] in adapter_config.json, which changes the base model itself",
+        ),
     ],
 )
 def test_what_is_no_adapter_is_not_registered(store: AdapterStore, source: Path, spoil: Any, message: str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import multiprocessing
@@ -95,6 +96,43 @@ def test_promoting_what_is_served_already_changes_nothing(channels: Channels):
     later = channels.promote(PRODUCTION, REFUSAL, B, at=NOON + timedelta(days=1), check=sound)
     assert later.at == NOON
     assert rollback(channels) == A
+
+
+def test_a_choice_that_rests_on_what_is_served_no_more_is_not_made(channels: Channels):
+    at_first = channels.history(PRODUCTION, REFUSAL)
+    channels.promote(PRODUCTION, REFUSAL, A, at=NOON, check=sound, since=at_first)
+    then = channels.history(PRODUCTION, REFUSAL)
+    channels.promote(PRODUCTION, Behaviour.CITATION, C, at=NOON, check=sound)
+    channels.promote(PRODUCTION, REFUSAL, B, at=NOON, check=sound, since=then)
+    for outdated in (at_first, then):
+        with pytest.raises(SwitchRefused, match=f"switched to {B} while refusal@{C} was being judged") as caught:
+            channels.promote(PRODUCTION, REFUSAL, C, at=NOON, check=sound, since=outdated)
+        assert "`groundskeeper retrain refusal --promote`" in caught.value.remedy
+    assert [switch.value for switch in channels.history(PRODUCTION, REFUSAL)] == [A, B]
+    assert channels.promote(PRODUCTION, REFUSAL, B, at=NOON, check=sound, since=at_first).value == B
+
+
+def test_what_was_left_and_came_back_was_not_there_all_the_time(channels: Channels):
+    promote(channels, A)
+    since = channels.history(PRODUCTION, REFUSAL)
+    promote(channels, B)
+    assert rollback(channels) == A
+    with pytest.raises(SwitchRefused, match=f"switched to {A}"):
+        channels.promote(PRODUCTION, REFUSAL, C, at=NOON, check=sound, since=since)
+
+
+def test_of_choices_that_several_processes_rest_on_one_state_one_is_made(channels: Channels):
+    def switch(digit: str) -> None:
+        with contextlib.suppress(SwitchRefused):
+            channels.promote(PRODUCTION, REFUSAL, digit * 12, at=NOON, check=sound, since=())
+
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=switch, args=(digit,)) for digit in "1234"]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert len(channels.history(PRODUCTION, REFUSAL)) == 1
 
 
 def test_what_must_not_be_served_is_neither_promoted_nor_gone_back_to(channels: Channels):
