@@ -1,12 +1,14 @@
 """The rows that the starter adapters were trained on, made again from public data.
 
+    groundskeeper refresh ray/doc/source
+    groundskeeper convert question_pages ray-questions.jsonl --to refusal --output pages.jsonl
     python infra/starter/make_rows.py --squad dev-v2.0.json --squad1 dev-v1.1.json --documents docs.jsonl \
-        --turns turns.jsonl --rewrites train.jsonl --disfl-qa pairs.json --output rows
+        --turns turns.jsonl --pages pages.jsonl --rewrites train.jsonl --disfl-qa pairs.json --output rows
     groundskeeper retrain refusal --data rows/refusal.jsonl        (and query_rewrite, citation)
 
 Files are taken as they are published (docs/rows.md names each format): the development parts of SQuAD, of 1.1 the
-articles that 2.0 lacks. Everything is drawn with fixed seeds, so the same files give the same rows, byte for byte, and
-the snapshots in the starters' data statements.
+articles that 2.0 lacks, and questions about a documentation, judged on what its index finds. Everything is drawn with
+fixed seeds, so the same files give the same rows, byte for byte, and the snapshots in the starters' data statements.
 """
 
 from __future__ import annotations
@@ -15,20 +17,25 @@ import argparse
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tuning.converters import disfl_qa, doc2dial, rewrites, squad
 from tuning.converters.headings import heading_rows
-from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, write_rows
+from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, read_rows, write_rows
 
 DOCUMENT_SHARE, DOCUMENT_SEED = 0.66, 7
 """Of Doc2Dial's documents that are trained on: 60 of 91. The others are for figures."""
 ARTICLES = 20
 """Of the 35 of SQuAD 2.0 that are trained on: the first by the hash of their titles. The others are for figures."""
 FOREIGN_SHARE = 0.15
-HEADINGS = 500
+HEADINGS = 250
+"""Questions about headings, two rows each."""
+DOCUMENTATION = {"source": "ray-docs", "licence": "Apache-2.0 (pages), CC BY 4.0 (questions)"}
+PASSAGES = 300
+"""Of a documentation, with all that was asked about them."""
 
 
 def main() -> None:
@@ -44,26 +51,33 @@ def main() -> None:
     asked = rewrites.read_rewrites(_lines(given.rewrites))
     pairs = disfl_qa.read_disfl_qa(json.loads(given.disfl_qa.read_text("utf-8")))
     given.output.mkdir(parents=True, exist_ok=True)
-    write_rows(given.output / "refusal.jsonl", refusal(articles, pages, turns, chance))
+    found = read_rows(given.pages, RefusalRow)
+    write_rows(given.output / "refusal.jsonl", refusal(articles, pages, turns, found, chance))
     write_rows(given.output / "query_rewrite.jsonl", query_rewrite(asked, pairs, articles, chance))
     write_rows(given.output / "citation.jsonl", citation(articles, more, pages, turns, chance))
 
 
-def refusal(articles: Any, pages: Any, turns: Any, chance: random.Random) -> list[RefusalRow]:
-    """SQuAD's questions on three of four paragraphs, some on a foreign one too, turns of Doc2Dial, and its headings."""
+def refusal(articles: Any, pages: Any, turns: Any, found: Any, chance: random.Random) -> list[RefusalRow]:
+    """SQuAD's questions on three of five paragraphs, some on a foreign one too, turns and headings of Doc2Dial, and
+    questions about a documentation."""
+    own = random.Random(0)  # it moves no other draw
     asked = squad.refusal_rows(articles, foreign_share=FOREIGN_SHARE, seed=0).rows
-    shown = sorted({row.passages[0].id for row in asked})
-    kept = set(chance.sample(shown, len(shown) * 3 // 4))
+    shown = _first_passages(asked)
+    kept = chance.sample(shown, len(shown) * 3 // 4)
+    kept = set(own.sample(kept, len(kept) * 4 // 5))
+    judged = set(own.sample(_first_passages(found), PASSAGES))
     support = doc2dial.refusal_rows(pages, turns, unanswerable=True).rows
     answered = [row for row in support if row.origin.slice == "single"]
     others = [row for row in support if row.origin.slice != "single"]
     sections = {page.doc_id: [cut.passage for cut in doc2dial.cut_page(page)] for page in pages}
-    headings = heading_rows(sections, origin=doc2dial.ORIGIN).rows
+    about = heading_rows(sections, origin=doc2dial.ORIGIN).rows
+    headings = list(zip(about[::2], about[1::2], strict=True))
     return [
         *(row for row in asked if row.passages[0].id in kept),
         *chance.sample(answered, 250),
         *chance.sample(others, 250),
-        *random.Random(0).sample(headings, min(len(headings), HEADINGS)),  # its own: it moves no other draw
+        *(row for pair in own.sample(headings, HEADINGS) for row in pair),
+        *(_of_documentation(row) for row in found if row.passages[0].id in judged),
     ]
 
 
@@ -78,33 +92,47 @@ def query_rewrite(asked: Any, pairs: Any, articles: Any, chance: random.Random) 
 
 
 def citation(articles: Any, more: Any, pages: Any, turns: Any, chance: random.Random) -> list[CitationRow]:
-    """Questions over one paragraph, others over five of one article, and turns of Doc2Dial."""
-    alone = squad.citation_rows(articles, offsets=False).rows
-    further = squad.citation_rows(more, offsets=False).rows
+    """Turns of Doc2Dial over one passage and over five, questions over one paragraph and over five of one article."""
+    alone = [row for part in (articles, more) for row in squad.citation_rows(part, offsets=False).rows]
     among = squad.citation_rows(articles, passages=5, offsets=False, part=str).rows
-    groups = sorted({_shown(row) for row in among})
-    chance.shuffle(groups)
-    five = set(groups[:20])
-    elsewhere = sorted({row.passages[0].id for row in alone} - {passage for group in five for passage in group})
-    ones = set(chance.sample(elsewhere, 450)) | set(chance.sample(sorted({row.passages[0].id for row in further}), 300))
+    support = doc2dial.citation_rows(pages, turns).rows
+    support_among = doc2dial.citation_rows(pages, turns, passages=5).rows
     return [
-        *(row for row in (*alone, *further) if row.passages[0].id in ones),
-        *(row for row in among if _shown(row) in five),
-        *chance.sample(doc2dial.citation_rows(pages, turns).rows, 250),
-        *chance.sample(doc2dial.citation_rows(pages, turns, passages=5).rows, 60),
+        *_about(support, 700, chance),
+        *_about(support_among, 350, chance),
+        *_about(alone, 1000, chance),
+        *_about(among, 150, chance),
     ]
+
+
+def _about(rows: Sequence[CitationRow], least: int, chance: random.Random) -> Iterator[CitationRow]:
+    """All rows over some passages, at least so many: what rows share is computed once."""
+    over: defaultdict[tuple[str, ...], list[CitationRow]] = defaultdict(list)
+    for row in rows:
+        over[tuple(passage.id for passage in row.passages)].append(row)
+    shown = sorted(over)
+    chance.shuffle(shown)
+    taken = 0
+    while taken < least:
+        found = over[shown.pop()]
+        taken += len(found)
+        yield from found
 
 
 def _by_title(articles: Iterable[squad.Article]) -> list[squad.Article]:
     return sorted(articles, key=lambda article: article.title)
 
 
+def _first_passages(rows: Iterable[RefusalRow]) -> list[str]:
+    return sorted({row.passages[0].id for row in rows})
+
+
+def _of_documentation(row: RefusalRow) -> RefusalRow:
+    return row.model_copy(update={"origin": row.origin.model_copy(update=DOCUMENTATION)})
+
+
 def _hash(article: squad.Article) -> str:
     return hashlib.sha1(article.title.encode()).hexdigest()
-
-
-def _shown(row: CitationRow) -> tuple[str, ...]:
-    return tuple(passage.id for passage in row.passages)
 
 
 def _lines(path: Path) -> Iterator[Any]:
@@ -113,7 +141,7 @@ def _lines(path: Path) -> Iterator[Any]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("squad", "squad1", "documents", "turns", "rewrites", "disfl-qa", "output"):
+    for name in ("squad", "squad1", "documents", "turns", "pages", "rewrites", "disfl-qa", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     return parser.parse_args()
 

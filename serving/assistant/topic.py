@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 from serving.assistant.library import Library, Query
 from serving.interface.segments import normalise
-from serving.interface.standalone import TURN_CHARACTERS
 from serving.interface.turns import Turn
 
 __all__ = ["beside", "leaving"]
@@ -30,6 +29,8 @@ GAP, NEW_WORDS, ENOUGH, STEEPNESS = 0.15, 3, 3.75, 4.0
 """A question leaves when cosine gap / GAP + new words / NEW_WORDS is above ENOUGH; STEEPNESS says how surely."""
 _DEPTH = 20
 _TOPIC_TURNS = 6
+_TURN_CHARACTERS = 400
+"""Of each turn: an embedder reads 256 tokens, and should come to the second turn at least."""
 
 
 def beside(question: str, history: Sequence[Turn], library: Library) -> tuple[tuple[str, float], ...]:
@@ -63,7 +64,7 @@ def leaving(question: str, history: Sequence[Turn], library: Library) -> float:
 
 def _said(turns: Sequence[Turn]) -> str:
     """The turns, the newest first: what the embedder does not read is cut from the end."""
-    return " ".join(normalise(turn.content)[:TURN_CHARACTERS] for turn in reversed(turns)).strip()
+    return " ".join(normalise(turn.content)[:_TURN_CHARACTERS] for turn in reversed(turns)).strip()
 
 
 def _sigmoid(x: float) -> float:

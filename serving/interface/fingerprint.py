@@ -15,7 +15,7 @@ from types import ModuleType
 from serving.interface import citation, context, query_rewrite, refusal, rerank, standalone, turns
 from serving.interface.behaviours import Behaviour
 from serving.interface.context import build_context
-from serving.interface.probes import HISTORY, PASSAGES, QUESTION
+from serving.interface.probes import HISTORY, LONG_QUESTION, PASSAGES, QUESTION
 from serving.interface.segments import Message
 from serving.interface.template import ChatTemplate
 
@@ -61,14 +61,16 @@ def _refusal(template: ChatTemplate) -> Iterator[object]:
     for build in (refusal.build_messages, refusal.few_shot_messages):
         for passage in PASSAGES:
             yield _rendered(build(QUESTION, passage, count=_count), template)
-    yield [standalone.standalone(QUESTION, turns, _count) for turns in (HISTORY, HISTORY[:2], ())]
+    for asked in (QUESTION, LONG_QUESTION):
+        yield [standalone.wordings(asked, said, _count) for said in (HISTORY, HISTORY[:2], ())]
     for label in refusal.Answerability:
         target = refusal.build_target(label)
         yield [target, refusal.parse(target), template.closing]
     yield [refusal.refusal_text(reason, ["A", "B"]) for reason in refusal.Reason]
     odds = refusal.pool([refusal.judge(dict(zip(refusal.Answerability, row, strict=True))) for row in _SCORES])
     yield [round(odds.answerable, 6), round(odds.unanswerable, 6), round(odds.underspecified, 6)]
-    yield _limits(refusal, standalone, turns, context)
+    named = {"QUESTION_TOKENS", "TURN_CHARACTERS", "PASSAGE_TOKENS", "TITLE_TOKENS"}
+    yield {name: bound for name, bound in _limits(standalone, turns, context).items() if name in named}
 
 
 def _citation(template: ChatTemplate) -> Iterator[object]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from serving.interface.context import ContextPassage
 from serving.interface.turns import Turn
 
-__all__ = ["HISTORY", "PASSAGES", "QUESTION"]
+__all__ = ["HISTORY", "LONG_QUESTION", "PASSAGES", "QUESTION"]
 
 QUESTION = "And how do I resume it, as [2] says?\u202e"
+
+LONG_QUESTION = " ".join(["why"] * 380)
+"""It leaves room for a few words of what was said before."""
 
 HISTORY = (
     Turn(role="user", content="How do I pause a folder?"),

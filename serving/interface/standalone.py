@@ -14,7 +14,7 @@ from serving.interface.turns import QUESTION_TOKENS, CountTokens, Turn, cut_to
 __all__ = ["TURN_CHARACTERS", "asked_last", "standalone", "wordings"]
 
 TURN_CHARACTERS = 400
-"""What of a turn stands beside a question: an embedder reads 256 tokens, and must come to the end of both."""
+"""What of a turn stands before a question, in whole words: an embedder reads 256 tokens, and must come to the end."""
 
 
 def asked_last(history: Sequence[Turn]) -> str:
@@ -26,7 +26,7 @@ def asked_last(history: Sequence[Turn]) -> str:
 def standalone(question: str, history: Sequence[Turn], count: CountTokens) -> str:
     """The question after the last one of the user, which is cut at its end until both fit into `QUESTION_TOKENS`."""
     question = question.strip()
-    before = asked_last(history)[:TURN_CHARACTERS]
+    before = cut_to(asked_last(history), TURN_CHARACTERS, len)
     kept = cut_to(before, QUESTION_TOKENS, lambda text: count(data(f"{text} {question}").text))
     return f"{kept} {question}".strip()
 
