@@ -138,8 +138,9 @@ def test_questions_with_pages_are_ranked_among_what_the_index_finds(call: Call, 
 
 def test_questions_with_pages_are_judged_on_what_the_index_finds(call: Call, pages: Path, encoder: ReadableEncoder):
     call("refresh", "pages")
-    asked = [("How is a watering plan paused?", "watering.md"), ("Which frost kills a plant?", "frost.md")]
-    lines = [json.dumps({"question": question, "gold_path": path}) + "\n" for question, path in asked]
+    about = [("How is a watering plan paused", "watering.md"), ("How is the gardener installed", "install.md")]
+    asked = [(f"{question} on day {n}?", page) for question, page in about for n in range(8)]
+    lines = [json.dumps({"question": question, "gold_path": page}) + "\n" for question, page in asked]
     Path("asked.jsonl").write_text("".join(lines))
     done = call("convert", "question_pages", "asked.jsonl", "--to", "refusal", "--output", "rows.jsonl", "--json")
     rows = read_rows(Path("rows.jsonl"), RefusalRow)
