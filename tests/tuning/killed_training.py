@@ -7,18 +7,26 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
 from serving.registry.models import ModelFolder
 
 __all__ = ["train_and_kill"]
 
 
 def train_and_kill(module: str, base: ModelFolder, folder: Path, steps: int) -> int:
-    """The exit code of `trained` of a test module, killed after so many steps."""
+    """The exit code of `trained` of a test module, killed after so many steps.
+
+    On as many threads as this process computes with: other numbers of them add up in another order.
+    """
     script = f"""
 import os, signal
 from pathlib import Path
+import torch
 from serving.registry.models import ModelFolder
 from {module} import trained
+
+torch.set_num_threads({torch.get_num_threads()})
 
 def strike(progress):
     if progress.step >= {steps}:
