@@ -3,8 +3,9 @@
     from flows.scheduled.retrain_adapter import retrain_adapter_flow
     retrain_adapter_flow.serve("quarterly", cron="0 3 1 1,4,7,10 *", parameters={"behaviour": "refusal"})
 
-Between tasks go names: the id of a snapshot, the folder of a run, the version of an adapter. A run that was killed
-is started again with the same parameters and goes on from its last checkpoint.
+Between tasks go names: the id of a snapshot, the folder of a run, the version of an adapter with the switches of
+production before it was judged. A run that was killed is started again with the same parameters and goes on from its
+last checkpoint.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import errno
 import json
 import multiprocessing
 import tempfile
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -121,17 +122,22 @@ def test_what_was_left_and_came_back_was_not_there_all_the_time(channels: Channe
         channels.promote(PRODUCTION, REFUSAL, C, at=NOON, check=sound, since=since)
 
 
+def at_once(switch: Callable[[str], None], digits: str) -> None:
+    """Calls `switch` with each digit, each in a process of its own."""
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=switch, args=(digit,)) for digit in digits]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+
 def test_of_choices_that_several_processes_rest_on_one_state_one_is_made(channels: Channels):
     def switch(digit: str) -> None:
         with contextlib.suppress(SwitchRefused):
             channels.promote(PRODUCTION, REFUSAL, digit * 12, at=NOON, check=sound, since=())
 
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=switch, args=(digit,)) for digit in "1234"]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    at_once(switch, "1234")
     assert len(channels.history(PRODUCTION, REFUSAL)) == 1
 
 
@@ -235,12 +241,7 @@ def test_switches_of_several_processes_are_all_kept(channels: Channels):
         for other in "abcd":
             channels.promote(PRODUCTION, REFUSAL, digit * 11 + other, at=NOON, check=sound)
 
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=switch, args=(digit,)) for digit in "123"]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    at_once(switch, "123")
     history = [entry.value for entry in channels.history(PRODUCTION, REFUSAL)]
     assert sorted(history) == sorted(digit * 11 + other for digit in "123" for other in "abcd")
 
