@@ -41,6 +41,8 @@ class Prediction:
 
     after: int
     target: int
+    place: int
+    """Of the target in its completion, from 0."""
     choices: tuple[int, ...] = ()
 
 
@@ -73,7 +75,7 @@ class Packed:
             written = depth + 1 - len(example.prompt)
             if written >= 0:
                 choices = example.choices if written == 0 else ()
-                self.predictions.append(Prediction(node, example.completion[written], choices))
+                self.predictions.append(Prediction(node, example.completion[written], written, choices))
         self.examples += 1
 
     def _child(self, node: int, token: int) -> int:

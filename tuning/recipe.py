@@ -17,7 +17,7 @@ from serving.interface.behaviours import Behaviour
 from tuning.errors import RecipeInvalid
 from tuning.strict_yaml import read_yaml
 
-__all__ = ["LoraRecipe", "Recipe", "read_recipe", "recipe_digest"]
+__all__ = ["Beginning", "LoraRecipe", "Recipe", "read_recipe", "recipe_digest"]
 
 
 class _Frozen(BaseModel):
@@ -35,6 +35,13 @@ class LoraRecipe(_Frozen):
     modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
 
 
+class Beginning(_Frozen):
+    """Of each completion, which counts more: there a model chooses what to say, and the rest mostly follows from it."""
+
+    tokens: int = Field(4, ge=1)
+    weight: float = Field(1.0, gt=0)
+
+
 class Recipe(_Frozen):
     """How an adapter of a generative behaviour is trained."""
 
@@ -50,6 +57,7 @@ class Recipe(_Frozen):
     tokens_per_sequence: int = Field(ge=16)
     """Examples that begin alike share a sequence up to these bounds."""
     sequences_per_step: int = Field(ge=1)
+    beginning: Beginning = Beginning()
     checkpoint_seconds: float = Field(120.0, gt=0)
     """A run that is killed loses at most so much work."""
     calibration_rows: int = Field(400, ge=1)

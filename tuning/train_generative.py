@@ -66,7 +66,7 @@ def train_generative(
     trainer = packed_trainer(
         _lora_model(recipe, base, seed),
         base.path / "tokenizer.json",
-        packed_dataset(packed),
+        packed_dataset(packed, recipe.beginning),
         _arguments(recipe, len(packed), run_folder, seed),
         [clock(recipe.checkpoint_seconds, progress)],
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuning.packing import Packed, ancestry, depths
+from tuning.recipe import Beginning
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +29,7 @@ class Progress:
     """Mean of the last logged stretch, nats a prediction."""
 
 
-def packed_dataset(packed: Sequence[Packed]) -> Any:
+def packed_dataset(packed: Sequence[Packed], beginning: Beginning) -> Any:
     """A `datasets.Dataset` of one row a sequence, in columns that a collator turns into tensors."""
     from datasets import Dataset
 
@@ -40,6 +41,10 @@ def packed_dataset(packed: Sequence[Packed]) -> Any:
                 "after": [prediction.after for prediction in sequence.predictions],
                 "targets": [prediction.target for prediction in sequence.predictions],
                 "choices": [list(prediction.choices) for prediction in sequence.predictions],
+                "weights": [
+                    beginning.weight if prediction.place < beginning.tokens else 1.0
+                    for prediction in sequence.predictions
+                ],
             }
             for sequence in packed
         ]
@@ -61,23 +66,30 @@ def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "after": torch.tensor(row["after"]),
         "labels": torch.tensor([[-100, *row["targets"]]]),
         "choices": row["choices"],
+        "weights": torch.tensor(row["weights"]),
     }
 
 
-def prediction_loss(logits: Tensor, targets: Tensor, choices: Sequence[Sequence[int]]) -> Tensor:
-    """Sum of cross-entropies in nats. `logits` [predictions, vocabulary], `targets` [predictions].
+def prediction_loss(logits: Tensor, targets: Tensor, choices: Sequence[Sequence[int]], weights: Tensor) -> Tensor:
+    """Sum of cross-entropies in nats, each counted by its weight in proportion to the mean weight.
 
-    Where choices are given only their odds count: the rest of the vocabulary is left as it is.
+    `logits` [predictions, vocabulary], `targets` and `weights` [predictions]. Where choices are given only their odds
+    count: the rest of the vocabulary is left as it is.
     """
     import torch
     from torch.nn.functional import cross_entropy
 
+    shares = weights / weights.mean()
+
+    def loss(rows: list[int], logits: Tensor, wanted: Tensor) -> Tensor:
+        return (cross_entropy(logits, wanted, reduction="none") * shares[rows]).sum()
+
     free = [i for i, allowed in enumerate(choices) if not allowed]
-    total = cross_entropy(logits[free], targets[free], reduction="sum") if free else logits.new_zeros(())
+    total = loss(free, logits[free], targets[free]) if free else logits.new_zeros(())
     for allowed in sorted({tuple(allowed) for allowed in choices if allowed}):
         rows = [i for i, given in enumerate(choices) if tuple(given) == allowed]
         wanted = torch.tensor([allowed.index(int(targets[i])) for i in rows], device=logits.device)
-        total = total + cross_entropy(logits[rows][:, list(allowed)], wanted, reduction="sum")
+        total = total + loss(rows, logits[rows][:, list(allowed)], wanted)
     return total
 
 
@@ -93,8 +105,9 @@ def packed_trainer(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             after, choices, targets = inputs.pop("after"), inputs.pop("choices"), inputs.pop("labels")[0, 1:]
+            weights = inputs.pop("weights")
             outputs = model(**inputs, logits_to_keep=after, use_cache=False)
-            loss = prediction_loss(outputs.logits[0].float(), targets, choices)
+            loss = prediction_loss(outputs.logits[0].float(), targets, choices, weights)
             loss = loss / (len(targets) if num_items_in_batch is None else num_items_in_batch)
             return (loss, outputs) if return_outputs else loss
 

@@ -65,7 +65,8 @@ def refusal(articles: Any, pages: Any, turns: Any, found: Any, chance: random.Ra
     shown = _first_passages(asked)
     kept = chance.sample(shown, len(shown) * 3 // 4)
     kept = set(own.sample(kept, len(kept) * 4 // 5))
-    judged = set(own.sample(_first_passages(found), PASSAGES))
+    pages_found = _first_passages(found)
+    judged = set(own.sample(pages_found, min(PASSAGES, len(pages_found))))
     support = doc2dial.refusal_rows(pages, turns, unanswerable=True).rows
     answered = [row for row in support if row.origin.slice == "single"]
     others = [row for row in support if row.origin.slice != "single"]
@@ -98,22 +99,22 @@ def citation(articles: Any, more: Any, pages: Any, turns: Any, chance: random.Ra
     support = doc2dial.citation_rows(pages, turns).rows
     support_among = doc2dial.citation_rows(pages, turns, passages=5).rows
     return [
-        *_about(support, 700, chance),
-        *_about(support_among, 350, chance),
-        *_about(alone, 1000, chance),
+        *support,
+        *_about(support_among, 300, chance),
+        *_about(alone, 800, chance),
         *_about(among, 150, chance),
     ]
 
 
 def _about(rows: Sequence[CitationRow], least: int, chance: random.Random) -> Iterator[CitationRow]:
-    """All rows over some passages, at least so many: what rows share is computed once."""
+    """All rows over some passages, at least so many if there are: what rows share is computed once."""
     over: defaultdict[tuple[str, ...], list[CitationRow]] = defaultdict(list)
     for row in rows:
         over[tuple(passage.id for passage in row.passages)].append(row)
     shown = sorted(over)
     chance.shuffle(shown)
     taken = 0
-    while taken < least:
+    while shown and taken < least:
         found = over[shown.pop()]
         taken += len(found)
         yield from found

@@ -1,4 +1,4 @@
-"""Where should an answer begin? What speaks for a sentence as evidence, and how much the adapter would like it, added.
+"""What should an answer open with? How good a sentence is as evidence, and how much the adapter would like it, added.
 
 The evidence knows the words and the meaning of a sentence; the adapter has learnt what answers a question, but a small
 one begins with the right sentence less often than the evidence does. They err in different places, so the sum errs less
@@ -10,18 +10,19 @@ the beginning counts: what follows is copied, whichever it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from serving.assistant.quoting import quote_best
 from serving.interface.citation import CitedSentence
 from serving.interface.context import Context
 
 __all__ = ["MARGIN", "Choice", "Option", "Preference"]
 
 MARGIN = 0.15
-"""How much better a sentence must be to overrule what the adapter wrote, where the adapter was not calibrated; evidence
-reaches 1.5. On SQuAD paragraphs it loses nothing to always quoting the best, whether the adapter is right 60% or 90% of
-the time."""
+"""The head start of what the adapter wrote, where the adapter was not calibrated; evidence reaches 1.5. On SQuAD
+paragraphs it loses nothing to always quoting the best, whether the adapter is right 60% or 90% of the time."""
 CONSIDERED = 8
 """Sentences that an answer could begin with: the best as evidence."""
 
@@ -36,6 +37,7 @@ class Option:
     number: int
     evidence: float
     preference: float
+    """Below that for the sentence of the context that the adapter likes best: its log-odds against it."""
 
     def worth(self, weight: float) -> float:
         """What both say, with this weight of the preference beside the evidence."""
@@ -57,19 +59,30 @@ class Choice:
         """What an answer could begin with, best evidence first; equal ones in reading order."""
         return self._options([], self.preference)
 
-    def overrules(self, written: CitedSentence) -> int | None:
-        """The number of the sentence that should stand in place of what was written; None where that may stand."""
-        own, *others = self._options([written], self.preference if self.weight else _indifferent)
-        best = max(others, key=lambda option: (option.worth(self.weight), -option.number))
-        return best.number if best.worth(self.weight) - own.worth(self.weight) > self.margin else None
+    def opening(self, written: CitedSentence, copied: int | None) -> tuple[CitedSentence, ...]:
+        """The sentences of the context that an answer opens with, in reading order; none where its own words may stand.
+
+        `copied` is the number of the sentence that was written, if it is one of the context.
+        """
+        asked = CitedSentence(written.text, (copied,) if copied else written.numbers)
+        own, *others = self._options([asked], self.preference if self.weight else _indifferent)
+        worth = [-math.inf] * len(self.evidence)
+        for option in others:
+            worth[option.number - 1] = option.worth(self.weight)
+        stands = own.worth(self.weight) + self.margin
+        if copied:
+            worth[copied - 1] = stands
+        return () if not copied and stands >= max(worth) else quote_best(self.context, worth)
 
     def _options(self, written: Sequence[CitedSentence], preference: Preference) -> list[Option]:
         """Those of the context after those written, all asked about at once."""
         best = sorted(range(len(self.evidence)), key=lambda index: (-self.evidence[index], index))[:CONSIDERED]
         sentences = [*written, *(CitedSentence(self.context.sentences[i].shown, (i + 1,)) for i in best)]
+        liked = preference(sentences)
+        most = max(liked[len(written) :])
         return [
-            Option(sentence.numbers[0], max(self.evidence[number - 1] for number in sentence.numbers), liked)
-            for sentence, liked in zip(sentences, preference(sentences), strict=True)
+            Option(sentence.numbers[0], max(self.evidence[number - 1] for number in sentence.numbers), value - most)
+            for sentence, value in zip(sentences, liked, strict=True)
         ]
 
 

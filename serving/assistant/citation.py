@@ -22,7 +22,7 @@ from serving.assistant.evidence import Terms
 from serving.assistant.library import Likeness
 from serving.assistant.prompting import Prompter
 from serving.assistant.query_rewrite import worded
-from serving.assistant.quoting import quote_evidence, scores_as_evidence
+from serving.assistant.quoting import quote_best, scores_as_evidence
 from serving.assistant.running import Running
 from serving.assistant.support import SUPPORT_THRESHOLD, support
 from serving.assistant.trace import Trace
@@ -65,9 +65,9 @@ def answer_sentences(
     """
     if running.tuned:
         written = _complete(_write(prompter, running, asked, context, on_raw), context)
-        sentences = correct(written, context, _choice(prompter, running, asked, context, evidence).overrules)
+        sentences = correct(written, context, _choice(prompter, running, asked, context, evidence).opening)
     else:
-        sentences = iter(quote_evidence(context, evidence))
+        sentences = iter(quote_best(context, evidence))
     return _supported(sentences, asked.trace, context, terms)
 
 

@@ -6,8 +6,8 @@ A small model copies better than it points, and a score over sentences points be
 - a sentence that copies one of the context, exactly or with slips, is that one: its words, its number, and what it
   announces, as before a code block;
 - a sentence that is part of another than it cites, cites that other;
-- the first sentence gives way to a better one (`choice`). Only the first: later ones go on from it and need not look
-  like the question;
+- the first sentence gives way to better ones, and what is as good comes along (`choice`). Only the first: later ones go
+  on from it and need not look like the question;
 - nothing is said twice.
 
 Covered: wrong numbers, garbled copies, an answer from the wrong place. Not covered: other words about the right
@@ -34,40 +34,41 @@ FEWEST_WORDS = 5
 _WORD = re.compile(r"\w+")
 
 
-def correct(
-    written: Iterable[CitedSentence], context: Context, overrules: Callable[[CitedSentence], int | None]
-) -> Iterator[CitedSentence]:
+Opening = Callable[[CitedSentence, int | None], tuple[CitedSentence, ...]]
+"""From what was written first, and the number of the sentence that it copies, to what the answer opens with instead;
+none where it may stand."""
+
+
+def correct(written: Iterable[CitedSentence], context: Context, opening: Opening) -> Iterator[CitedSentence]:
     """The sentences to check for support and to show, each as soon as it is written.
 
-    Every number must stand for a sentence of the context. `overrules` is asked about the first sentence, once its
-    number is mended: which one is to stand in its place, if any?
+    Every number must stand for a sentence of the context. `opening` is asked about the first sentence only.
     """
     given: set[str] = set()
     quoted: set[int] = set()
     for index, sentence in enumerate(written):
-        sources = _copied(sentence, context)
-        if index == 0:
-            better = overrules(CitedSentence(sentence.text, sources or sentence.numbers))
-            sources = (better,) if better else sources
-        for shown in _with_announced(sources, context) if sources else [_placed(sentence, context)]:
+        copied = _copied(sentence, context)
+        quotes = _with_announced(copied, context) if index else opening(sentence, copied)
+        for shown in quotes or (_placed(sentence, context),):
             if shown.text not in given and not set(shown.numbers) <= quoted:
                 given.add(shown.text)
-                quoted |= set(shown.numbers) if sources else set()
+                quoted |= set(shown.numbers) if quotes else set()
                 yield shown
 
 
-def _copied(sentence: CitedSentence, context: Context) -> tuple[int, ...]:
+def _copied(sentence: CitedSentence, context: Context) -> int | None:
     """The number of the sentence that this one copies whole: of equal ones that it cites, else the first shown."""
     words = _words(sentence.text)
     likeness = {n.number: _likeness(words, _words(n.shown)) for n in context.sentences}
     best = max(likeness.values(), default=0.0)
     equal = [number for number, value in likeness.items() if value == best]
-    return tuple([*(n for n in sentence.numbers if n in equal), *equal][:1]) if best >= NEAR else ()
+    return next((n for n in (*sentence.numbers, *equal) if n in equal), None) if best >= NEAR else None
 
 
-def _with_announced(numbers: Sequence[int], context: Context) -> tuple[CitedSentence, ...]:
-    indices = [number - 1 for number in numbers]
-    return quote(context, sorted({*indices, *(index + 1 for index in indices if announces(context, index))}))
+def _with_announced(copied: int | None, context: Context) -> tuple[CitedSentence, ...]:
+    if copied is None:
+        return ()
+    return quote(context, [copied - 1, copied] if announces(context, copied - 1) else [copied - 1])
 
 
 def _placed(sentence: CitedSentence, context: Context) -> CitedSentence:

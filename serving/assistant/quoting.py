@@ -13,7 +13,7 @@ from serving.interface import citation as contract
 from serving.interface.citation import CitedSentence
 from serving.interface.context import Context, NumberedSentence
 
-__all__ = ["announces", "quote", "quote_evidence", "scores_as_evidence"]
+__all__ = ["announces", "quote", "quote_best", "scores_as_evidence"]
 
 SELDOM_ALONE = 0.7
 """Factor on the scores of code, rows of tables and sentences of under `FEWEST_WORDS`: they hold words of the question
@@ -21,9 +21,9 @@ but seldom answer alone; what announces code brings it along."""
 FEWEST_WORDS = 4
 
 
-def quote_evidence(context: Context, evidence: Sequence[float]) -> tuple[CitedSentence, ...]:
-    """The best sentences; none of an empty context, or where even the best is rather unlike the query."""
-    return quote(context, pick(evidence, lambda index: announces(context, index)))
+def quote_best(context: Context, scores: Sequence[float]) -> tuple[CitedSentence, ...]:
+    """The best sentences by a score of each, at least 0 for the best; none of an empty context."""
+    return quote(context, pick(scores, lambda index: announces(context, index)))
 
 
 def scores_as_evidence(query: Query, context: Context, likeness: Likeness) -> list[float]:

