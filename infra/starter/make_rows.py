@@ -20,11 +20,13 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tuning.converters import disfl_qa, doc2dial, rewrites, squad
 from tuning.converters.headings import heading_rows
 from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, read_rows, write_rows
+
+T = TypeVar("T")
 
 DOCUMENT_SHARE, DOCUMENT_SEED = 0.66, 7
 """Of Doc2Dial's documents that are trained on: 60 of 91. The others are for figures."""
@@ -65,8 +67,7 @@ def refusal(articles: Any, pages: Any, turns: Any, found: Any, chance: random.Ra
     shown = _first_passages(asked)
     kept = chance.sample(shown, len(shown) * 3 // 4)
     kept = set(own.sample(kept, len(kept) * 4 // 5))
-    pages_found = _first_passages(found)
-    judged = set(own.sample(pages_found, min(PASSAGES, len(pages_found))))
+    judged = set(_some(_first_passages(found), PASSAGES, own))
     support = doc2dial.refusal_rows(pages, turns, unanswerable=True).rows
     answered = [row for row in support if row.origin.slice == "single"]
     others = [row for row in support if row.origin.slice != "single"]
@@ -75,9 +76,9 @@ def refusal(articles: Any, pages: Any, turns: Any, found: Any, chance: random.Ra
     headings = list(zip(about[::2], about[1::2], strict=True))
     return [
         *(row for row in asked if row.passages[0].id in kept),
-        *chance.sample(answered, 250),
-        *chance.sample(others, 250),
-        *(row for pair in own.sample(headings, HEADINGS) for row in pair),
+        *_some(answered, 250, chance),
+        *_some(others, 250, chance),
+        *(row for pair in _some(headings, HEADINGS, own) for row in pair),
         *(_of_documentation(row) for row in found if row.passages[0].id in judged),
     ]
 
@@ -89,7 +90,7 @@ def query_rewrite(asked: Any, pairs: Any, articles: Any, chance: random.Random) 
     conversations = sorted({row.origin.conversation for row in rows})
     kept = set(chance.sample(conversations, len(conversations) * 4 // 5))
     disfluent = disfl_qa.query_rewrite_rows(pairs, articles).rows
-    return [*(row for row in rows if row.origin.conversation in kept), *chance.sample(disfluent, 500)]
+    return [*(row for row in rows if row.origin.conversation in kept), *_some(disfluent, 500, chance)]
 
 
 def citation(articles: Any, more: Any, pages: Any, turns: Any, chance: random.Random) -> list[CitationRow]:
@@ -118,6 +119,10 @@ def _about(rows: Sequence[CitationRow], least: int, chance: random.Random) -> It
         found = over[shown.pop()]
         taken += len(found)
         yield from found
+
+
+def _some(things: Sequence[T], most: int, chance: random.Random) -> list[T]:
+    return chance.sample(things, min(most, len(things)))
 
 
 def _by_title(articles: Iterable[squad.Article]) -> list[squad.Article]:
