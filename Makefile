@@ -4,6 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 SOURCE ?= docs
+WORKERS ?= 2
 
 .PHONY: help setup demo test format lint types tests clean
 
@@ -28,7 +29,7 @@ types: $(READY) ## mypy, strict on the packages
 	@$(BIN)/mypy
 
 tests: $(READY) ## pytest alone; ARGS="-k words" is handed on
-	@$(BIN)/pytest $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 clean: ## Remove caches; keeps .venv and var/
 	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

@@ -38,7 +38,7 @@ class LoraRecipe(_Frozen):
 class Beginning(_Frozen):
     """Of each completion, which counts more: there a model chooses what to say, and the rest mostly follows from it."""
 
-    tokens: int = Field(4, ge=1)
+    tokens: int = Field(2, ge=1)
     weight: float = Field(1.0, gt=0)
 
 

@@ -35,7 +35,7 @@ from serving.interface.turns import Turn
 
 __all__ = ["Supported", "answer_sentences", "cite", "options_of", "written_answer"]
 
-BEGINNING = 4
+BEGINNING = 2
 """Tokens of a sentence by which an adapter's preference tells it from others."""
 
 

@@ -81,7 +81,7 @@ def test_a_calibrated_preference_asks_the_adapter_how_it_would_begin() -> None:
     assert shown == (CitedSentence("Full backups run every Sunday.", (3,)),)
     (asked,) = engine.scored
     assert (asked.adapter, asked.prompt) == ("citation@c1", engine.generated[0].prompt)
-    assert [engine.tokenizer.decode(beginning) for beginning in asked.continuations] == ["Full", "The ", "Chan", "Full"]
+    assert [engine.tokenizer.decode(beginning) for beginning in asked.continuations] == ["Fu", "Th", "Ch", "Fu"]
 
 
 @pytest.mark.parametrize(
