@@ -4,10 +4,11 @@
 
     charter says yes -> snapshot -> train -> gate -> register -> promote
 
-Each step takes names and gives a name: the id of a snapshot, the folder of a run, the version of an adapter. A killed
-run is called again with the same arguments and goes on where it was. What the gate refuses is registered too, with its
-reasons, so that it can be looked at; it cannot be promoted. What it passes is promoted over nothing but what it was
-judged against: of two runs that end together, the second is told to be judged again.
+Each step takes names and gives a name: the id of a snapshot, the folder of a run, the version of an adapter. A run that
+was killed, in training or in judging, is called again with the same arguments and goes on where it was. What the gate
+refuses is registered too, with its reasons, so that it can be looked at; it cannot be promoted. What it passes is
+promoted over nothing but what it was judged against: of two runs that end together, the second is told to be judged
+again.
 `flows.scheduled.retrain_adapter` runs the same steps as a Prefect flow.
 """
 
@@ -43,6 +44,8 @@ __all__ = [
 Say = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
 
+ANSWERS = "answers.sqlite"
+"""In a run's folder: what the model answered while a candidate was judged, for a judging that goes on."""
 CALIBRATION_SHARE = 0.05
 HELD_OUT_SHARE = 0.1
 """Of all rows, where the recipe's bounds do not ask for less."""
@@ -170,7 +173,8 @@ def register_candidate(
     from serving.registry.files import locked
 
     snapshot, reranks = _open(settings, plan, snapshot_id), plan.behaviour is Behaviour.RERANK
-    with locked(run / ".lock"), open_bench(settings, say, tries_rerankers=reranks) as (bench, adapters):
+    bench_opened = open_bench(settings, say, tries_rerankers=reranks, answers=run / ANSWERS)
+    with locked(run / ".lock"), bench_opened as (bench, adapters):
         since = adapters.registry.channels.history(Channel.PRODUCTION, plan.behaviour)
         judged = judge(bench, adapters, plan, snapshot, run / "adapter", progress=progress)
         with write_statements(run, plan, snapshot, judged) as statements:

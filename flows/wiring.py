@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from retrieval.encoding import DenseEncoder
     from retrieval.reader import IndexReader
     from retrieval.splitting import Splitter
+    from serving.assistant.engine import Engine
     from serving.assistant.pipeline import Assistant
 
 __all__ = [
@@ -101,17 +102,21 @@ def open_search(settings: Settings, say: Say) -> Iterator[SearchDesk]:
 
 
 @contextmanager
-def open_adapters(settings: Settings, say: Say, *, tries_rerankers: bool = False) -> Iterator[Adapters]:
+def open_adapters(
+    settings: Settings, say: Say, *, tries_rerankers: bool = False, answers: Path | None = None
+) -> Iterator[Adapters]:
     """The base model in this process, and the registry of its adapters; the starters are taken over on first use.
 
-    `tries_rerankers` as in `adapters_of`.
+    `tries_rerankers` as in `adapters_of`. `answers`: a file in which the model's answers are found again.
     """
     from flows.production import adapters_of, adopt
     from serving.assistant.local_engine import open_local_engine
+    from serving.assistant.remembering_engine import RememberingEngine
     from serving.registry.models import prepare_model
 
     model = prepare_model(settings.base_model, settings.models, progress=say)
-    engine = open_local_engine(model, threads=settings.threads)
+    engine: Engine = open_local_engine(model, threads=settings.threads)
+    engine = RememberingEngine(engine, answers) if answers else engine
     try:
         adapters = adapters_of(settings, engine, model, say, tries_rerankers=tries_rerankers)
         adopt(settings, adapters, say, at=datetime.now(UTC))
@@ -121,12 +126,14 @@ def open_adapters(settings: Settings, say: Say, *, tries_rerankers: bool = False
 
 
 @contextmanager
-def open_bench(settings: Settings, say: Say, *, tries_rerankers: bool = False) -> Iterator[tuple[Bench, Adapters]]:
-    """What rows are measured with: models and adapters, and no index. `tries_rerankers` as in `adapters_of`."""
+def open_bench(
+    settings: Settings, say: Say, *, tries_rerankers: bool = False, answers: Path | None = None
+) -> Iterator[tuple[Bench, Adapters]]:
+    """What rows are measured with: models and adapters, and no index. Options as in `open_adapters`."""
     from flows.systems import make_bench
 
     encoder = open_embedding(settings, say).encoder
-    with open_adapters(settings, say, tries_rerankers=tries_rerankers) as adapters:
+    with open_adapters(settings, say, tries_rerankers=tries_rerankers, answers=answers) as adapters:
         yield make_bench(adapters.engine, encoder, adapters.rerankers), adapters
 
 

@@ -29,6 +29,7 @@ from flows.settings import Settings, load_settings
 from flows.systems import Bench, make_bench
 from serving.assistant.engine import ScoreRequest
 from serving.assistant.errors import PromptTooLong
+from serving.assistant.remembering_engine import RememberingEngine
 from serving.interface.behaviours import Behaviour
 from serving.interface.refusal import TASK
 from serving.interface.standalone import wordings
@@ -73,6 +74,8 @@ class ReadingEngine(LoadingEngine):
     def __init__(self) -> None:
         super().__init__()
         self.skill, self.too_long = Skill.READS, ""
+        self.asked: list[ScoreRequest] = []
+        self.killed_after: int | None = None
         self.answering: dict[str, list[str]] = {}
         for row in read_rows(OWN_ROWS, RefusalRow):
             texts = [letters(p.text)[:80] for p in row.passages if p.id == row.answering]
@@ -80,7 +83,11 @@ class ReadingEngine(LoadingEngine):
                 self.answering.setdefault(letters(asked), []).extend(texts)
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[tuple[float, ...]]:
-        return [self.judge(self.prompt(request), tuned=request.adapter is not None) for request in requests]
+        if self.killed_after is not None and len(self.asked) >= self.killed_after:
+            raise Killed
+        scores = [self.judge(self.prompt(request), tuned=request.adapter is not None) for request in requests]
+        self.asked += requests
+        return scores
 
     def judge(self, prompt: str, *, tuned: bool) -> tuple[float, ...]:
         asked = letters(prompt.split("Question:")[-1].split(TASK)[0])
@@ -110,11 +117,12 @@ def workshop(engine: ReadingEngine, trained: list[Path], tmp_path: Path, monkeyp
 
     @contextmanager
     def opened(
-        settings: Settings, say: Callable[[str], None], *, tries_rerankers: bool
+        settings: Settings, say: Callable[[str], None], *, tries_rerankers: bool, answers: Path
     ) -> Iterator[tuple[Bench, Adapters]]:
         assert not tries_rerankers
-        adapters = adapters_of(settings, engine, model, say)
-        yield make_bench(engine, ReadableEncoder(), adapters.rerankers), adapters
+        remembering = RememberingEngine(engine, answers)
+        adapters = adapters_of(settings, remembering, model, say)
+        yield make_bench(remembering, ReadableEncoder(), adapters.rerankers), adapters
 
     def train(plan: Any, rows: Any, base: Any, run: Path, **told: Any) -> None:
         trained.append(run)
@@ -215,6 +223,18 @@ def test_a_run_that_is_killed_between_two_steps_is_found_again(
     assert len(set(trained)) == 1
     assert made.report.is_file()
     assert len([path for path in Path("var/snapshots/refusal").iterdir() if path.is_dir()]) == 1
+
+
+def test_a_judging_that_is_killed_goes_on_with_what_the_model_answered(engine: ReadingEngine) -> None:
+    retrain(seed=1)
+    whole = len(engine.asked)
+    engine.asked.clear()
+    engine.killed_after = whole // 2
+    with pytest.raises(Killed):
+        retrain()
+    engine.killed_after = None
+    assert retrain().manifest.verdict.passed
+    assert len(engine.asked) == len(set(engine.asked))
 
 
 def test_a_retraining_that_is_repeated_after_its_promotion_gives_the_version_that_is_served() -> None:
@@ -351,10 +371,10 @@ def test_a_disk_that_is_full_when_an_adapter_is_reported_on_is_told_and_nothing_
             retrain(promote=True)
     assert "Free some space and try again" in caught.value.remedy
     assert served() == "few_shot"
-    assert {path.name for path in trained[0].iterdir()} == {".lock", "adapter"}
+    assert {path.name for path in trained[0].iterdir()} == {".lock", "adapter", "answers.sqlite"}
     assert retrain(promote=True).report.is_file()
 
 
 def test_nothing_of_a_registration_is_left_in_the_run(trained: list[Path]) -> None:
     retrain()
-    assert {path.name for path in trained[0].iterdir()} == {".lock", "adapter"}
+    assert {path.name for path in trained[0].iterdir()} == {".lock", "adapter", "answers.sqlite"}
