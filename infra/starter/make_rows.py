@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from serving.interface.refusal import Answerability
 from tuning.converters import disfl_qa, doc2dial, rewrites, squad
 from tuning.converters.headings import heading_rows
 from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, read_rows, write_rows
@@ -36,8 +37,6 @@ FOREIGN_SHARE = 0.15
 HEADINGS = 250
 """Questions about headings, two rows each."""
 DOCUMENTATION = {"source": "ray-docs", "licence": "Apache-2.0 (pages), CC BY 4.0 (questions)"}
-PASSAGES = 300
-"""Of a documentation, with all that was asked about them."""
 
 
 def main() -> None:
@@ -67,7 +66,6 @@ def refusal(articles: Any, pages: Any, turns: Any, found: Any, chance: random.Ra
     shown = _first_passages(asked)
     kept = chance.sample(shown, len(shown) * 3 // 4)
     kept = set(own.sample(kept, len(kept) * 4 // 5))
-    judged = set(_some(_first_passages(found), PASSAGES, own))
     support = doc2dial.refusal_rows(pages, turns, unanswerable=True).rows
     answered = [row for row in support if row.origin.slice == "single"]
     others = [row for row in support if row.origin.slice != "single"]
@@ -79,7 +77,7 @@ def refusal(articles: Any, pages: Any, turns: Any, found: Any, chance: random.Ra
         *_some(answered, 250, chance),
         *_some(others, 250, chance),
         *(row for pair in _some(headings, HEADINGS, own) for row in pair),
-        *(_of_documentation(row) for row in found if row.passages[0].id in judged),
+        *(_of_documentation(row) for row in _as_many(found, own)),
     ]
 
 
@@ -123,6 +121,13 @@ def _about(rows: Sequence[CitationRow], least: int, chance: random.Random) -> It
 
 def _some(things: Sequence[T], most: int, chance: random.Random) -> list[T]:
     return chance.sample(things, min(most, len(things)))
+
+
+def _as_many(rows: Sequence[RefusalRow], chance: random.Random) -> Iterator[RefusalRow]:
+    """As many answerable rows as others: what looks like a documentation is no reason to refuse."""
+    parts = [[row for row in rows if (row.label is Answerability.ANSWERABLE) == wanted] for wanted in (True, False)]
+    for part in parts:
+        yield from _some(part, min(map(len, parts)), chance)
 
 
 def _by_title(articles: Iterable[squad.Article]) -> list[squad.Article]:
