@@ -134,6 +134,7 @@ def _refusal(bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, to
         [log_odds(answerable) - log_odds(chosen.threshold) for _, answerable in classed],
         [(signal.coverage, signal.similarity) for signal in signals],
         [row.label is Answerability.ANSWERABLE for row, _ in classed],
+        [row.origin.source for row, _ in classed],
         over_refusal_budget=budget.aim,
     )
     coverage, similarity = decision.signals

@@ -1,6 +1,6 @@
 """How an adapter's opinion counts beside other signals: logistic models, fitted on the calibration split.
 
-    decision = fit_decision(odds, signals, labels, over_refusal_budget=0.33)
+    decision = fit_decision(odds, signals, labels, sources, over_refusal_budget=0.25)
     weight = fit_preference([[(evidence, preference), ...], ...], [{0}, ...])
 
 The odds (log-odds of `answerable`) come from the adapter, the signals from retrieval; both are measured by whoever
@@ -24,6 +24,8 @@ __all__ = ["Decision", "fit_decision", "fit_preference"]
 
 RIDGE = 0.01
 """Of the squared weights, the bias left out, beside the mean loss; signals are of the size of 1."""
+FEWEST_OF_A_SOURCE = 20
+"""Answerable rows of a source for which its own share of false refusals tells something."""
 STEPS = 100
 PREFERENCES = (0.0, *(0.01 * 1.25**step for step in range(21)))
 """Weights of a preference (natural logarithms) beside evidence (0 to 1.5) that are tried: none, and .01 to .87."""
@@ -46,11 +48,17 @@ class Decision:
 
 
 def fit_decision(
-    odds: Sequence[float], signals: Sequence[Sequence[float]], answerable: Sequence[bool], *, over_refusal_budget: float
+    odds: Sequence[float],
+    signals: Sequence[Sequence[float]],
+    answerable: Sequence[bool],
+    sources: Sequence[str],
+    *,
+    over_refusal_budget: float,
 ) -> Decision:
     """The decision of best balanced accuracy among those that refuse at most that share of the answerable rows.
 
-    `signals` holds a tuple a row. Raises RowsInvalid without rows of both classes.
+    Of each source at most that share, too, if it has `FEWEST_OF_A_SOURCE` answerable rows: one that is met more often
+    does not decide for the others. `signals` holds a tuple a row. Raises RowsInvalid without rows of both classes.
     """
     import numpy as np
 
@@ -64,7 +72,7 @@ def fit_decision(
     given = np.column_stack([np.asarray(odds, dtype=np.float64), np.asarray(signals, dtype=np.float64)])
     weights = _fit(np.column_stack([np.ones(len(labels)), given]), labels)
     logits = weights[0] + given @ weights[1:]
-    cut, accuracy, refused = _cut(logits, labels, over_refusal_budget)
+    cut, accuracy, refused = _cut(logits, labels, np.asarray(sources), over_refusal_budget)
     bias, slope, *others = (float(weight) for weight in weights)
     return Decision(bias - cut, slope, tuple(others), accuracy, refused, len(labels))
 
@@ -117,7 +125,9 @@ def _fit(inputs: NDArray[np.float64], labels: NDArray[np.bool_]) -> NDArray[np.f
     return weights
 
 
-def _cut(logits: NDArray[np.float64], labels: NDArray[np.bool_], budget: float) -> tuple[float, float, float]:
+def _cut(
+    logits: NDArray[np.float64], labels: NDArray[np.bool_], sources: NDArray[np.str_], budget: float
+) -> tuple[float, float, float]:
     """The logit from which to answer, with its balanced accuracy and its share of false refusals.
 
     It lies in the middle between two neighbouring rows; of cuts that are equally good the lowest, which refuses least.
@@ -126,9 +136,14 @@ def _cut(logits: NDArray[np.float64], labels: NDArray[np.bool_], budget: float) 
 
     ordered = np.unique(logits)
     cuts = np.concatenate([[ordered[0] - 1], (ordered[1:] + ordered[:-1]) / 2, [ordered[-1] + 1]])
-    yes, no = np.sort(logits[labels]), np.sort(logits[~labels])
-    refused = np.searchsorted(yes, cuts) / len(yes)
-    accuracy = (1 - refused + np.searchsorted(no, cuts) / len(no)) / 2
-    allowed = np.flatnonzero(refused <= budget)
+
+    def below(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return np.asarray(np.searchsorted(np.sort(logits[rows]), cuts) / rows.sum())
+
+    refused = below(labels)
+    accuracy = (1 - refused + below(~labels)) / 2
+    parts = [labels & (sources == source) for source in np.unique(sources)]
+    bounded = [refused, *(below(part) for part in parts if part.sum() >= FEWEST_OF_A_SOURCE)]
+    allowed = np.flatnonzero(np.max(bounded, axis=0) <= budget)
     best = allowed[np.argmax(accuracy[allowed])]
     return float(cuts[best]), float(accuracy[best]), float(refused[best])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuning.calibration import Decision, fit_decision, fit_preference
+from tuning.calibration import FEWEST_OF_A_SOURCE, Decision, fit_decision, fit_preference
 from tuning.errors import RowsInvalid
 
 NUMBERS = st.floats(-5, 5).map(lambda number: round(number, 3))
@@ -24,7 +24,9 @@ def answered(decision: Decision, odds: float, *signals: float) -> bool:
 
 def fitted(rows: list[tuple[float, float, bool]], budget: float = 1.0) -> Decision:
     odds, signals, labels = zip(*rows, strict=True)
-    return fit_decision(odds, [(signal,) for signal in signals], labels, over_refusal_budget=budget)
+    return fit_decision(
+        odds, [(signal,) for signal in signals], labels, ["a"] * len(labels), over_refusal_budget=budget
+    )
 
 
 def test_what_the_odds_part_is_parted() -> None:
@@ -57,6 +59,20 @@ def test_no_more_answerable_rows_are_refused_than_the_budget_allows(
     assert decision.false_refusal_rate <= budget
 
 
+@pytest.mark.parametrize(("rows", "within"), [(FEWEST_OF_A_SOURCE, True), (FEWEST_OF_A_SOURCE - 1, False)])
+def test_a_source_with_few_rows_is_refused_no_more_than_others_if_they_are_enough_to_tell(
+    rows: int, within: bool
+) -> None:
+    """Another source has ten times the rows, and its answerable ones have better odds."""
+    draw = random.Random(0)
+    drawn = [(draw.gauss(2.0 * label, 1), "much", bool(label)) for label in (0, 1) * 10 * rows]
+    drawn += [(draw.gauss(0.5 * label, 1), "little", bool(label)) for label in (0, 1) * rows]
+    odds, sources, labels = zip(*drawn, strict=True)
+    decision = fit_decision(odds, [()] * len(odds), labels, sources, over_refusal_budget=0.2)
+    refused = [not answered(decision, odd) for odd, source, label in drawn if label and source == "little"]
+    assert (sum(refused) / len(refused) <= 0.2) == within
+
+
 @given(ROWS, st.randoms())
 def test_the_order_of_the_rows_decides_nothing(rows: list[tuple[float, float, bool]], draw: random.Random) -> None:
     shuffled = list(rows)
@@ -66,7 +82,7 @@ def test_the_order_of_the_rows_decides_nothing(rows: list[tuple[float, float, bo
 
 def test_rows_of_one_class_are_an_error() -> None:
     with pytest.raises(RowsInvalid, match="2 of 2"):
-        fit_decision([0.0, 1.0], [(), ()], [True, True], over_refusal_budget=0.3)
+        fit_decision([0.0, 1.0], [(), ()], [True, True], ["a", "a"], over_refusal_budget=0.3)
 
 
 def choices(draw: random.Random, evidence: float, preference: float) -> list[tuple[float, float]]:
