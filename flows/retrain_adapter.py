@@ -45,7 +45,8 @@ Say = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
 
 ANSWERS = "answers.sqlite"
-"""In a run's folder: what the model answered while a candidate was judged, for a judging that goes on."""
+"""In a run's folder: what the model answered while a candidate was judged, for a judging that goes on. A reranker
+answers fast and is judged anew."""
 CALIBRATION_SHARE = 0.05
 HELD_OUT_SHARE = 0.1
 """Of all rows, where the recipe's bounds do not ask for less."""
@@ -173,8 +174,8 @@ def register_candidate(
     from serving.registry.files import locked
 
     snapshot, reranks = _open(settings, plan, snapshot_id), plan.behaviour is Behaviour.RERANK
-    bench_opened = open_bench(settings, say, tries_rerankers=reranks, answers=run / ANSWERS)
-    with locked(run / ".lock"), bench_opened as (bench, adapters):
+    opened = open_bench(settings, say, tries_rerankers=reranks, answers=None if reranks else run / ANSWERS)
+    with locked(run / ".lock"), opened as (bench, adapters):
         since = adapters.registry.channels.history(Channel.PRODUCTION, plan.behaviour)
         judged = judge(bench, adapters, plan, snapshot, run / "adapter", progress=progress)
         with write_statements(run, plan, snapshot, judged) as statements:

@@ -116,8 +116,8 @@ def open_adapters(
 
     model = prepare_model(settings.base_model, settings.models, progress=say)
     engine: Engine = open_local_engine(model, threads=settings.threads)
-    engine = RememberingEngine(engine, answers) if answers else engine
     try:
+        engine = RememberingEngine(engine, answers) if answers else engine
         adapters = adapters_of(settings, engine, model, say, tries_rerankers=tries_rerankers)
         adopt(settings, adapters, say, at=datetime.now(UTC))
         yield adapters

@@ -42,7 +42,7 @@ class TrainedAdapter:
     seconds: float
     """Of this call; a resumed run counts from its resumption."""
     losses: tuple[float, ...]
-    """Mean loss of each logged stretch, in nats a prediction."""
+    """Mean loss of each logged stretch, in nats a prediction, weighted as the recipe says."""
 
 
 def train_generative(

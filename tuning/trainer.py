@@ -26,7 +26,7 @@ class Progress:
     seconds_left: float
     """At the rate since this call began."""
     loss: float | None
-    """Mean of the last logged stretch, nats a prediction."""
+    """Weighted mean of the last logged stretch, nats a prediction."""
 
 
 def packed_dataset(packed: Sequence[Packed], beginning: Beginning) -> Any:

@@ -4,8 +4,8 @@
     retrain_adapter_flow.serve("quarterly", cron="0 3 1 1,4,7,10 *", parameters={"behaviour": "refusal"})
 
 Between tasks go names: the id of a snapshot, the folder of a run, the version of an adapter with the switches of
-production before it was judged. A run that was killed is started again with the same parameters and goes on from its
-last checkpoint.
+production before it was judged. A run that was killed is started again with the same parameters and goes on where
+it was.
 """
 
 from __future__ import annotations

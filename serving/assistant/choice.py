@@ -14,15 +14,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from serving.assistant.quoting import quote_best
+from serving.assistant.quoting import quote, quote_best
 from serving.interface.citation import CitedSentence
 from serving.interface.context import Context
 
 __all__ = ["MARGIN", "Choice", "Option", "Preference"]
 
 MARGIN = 0.15
-"""The head start of what the adapter wrote, where the adapter was not calibrated; evidence reaches 1.5. On SQuAD
-paragraphs it loses nothing to always quoting the best, whether the adapter is right 60% or 90% of the time."""
+"""The head start of what the adapter wrote, where the adapter was not calibrated; evidence reaches 1.5. As the bound of
+an older rule it lost nothing to always quoting the best (infra/decisions/correcting-citations.md)."""
 CONSIDERED = 8
 """Sentences that an answer could begin with: the best as evidence."""
 
@@ -37,7 +37,7 @@ class Option:
     number: int
     evidence: float
     preference: float
-    """Below that for the sentence of the context that the adapter likes best: its log-odds against it."""
+    """Its log-probability less that of the best liked of those considered; above 0 only for what was written."""
 
     def worth(self, weight: float) -> float:
         """What both say, with this weight of the preference beside the evidence."""
@@ -50,7 +50,7 @@ class Choice:
 
     context: Context
     evidence: Sequence[float]
-    """Of each sentence of the context, higher is better; 0 to 1.5."""
+    """Of each sentence of the context, higher is better; -0.5 to 1.5."""
     preference: Preference
     weight: float = 0.0
     margin: float = MARGIN
@@ -71,15 +71,17 @@ class Choice:
             worth[option.number - 1] = option.worth(self.weight)
         stands = own.worth(self.weight) + self.margin
         if copied:
-            worth[copied - 1] = stands
-        return () if not copied and stands >= max(worth) else quote_best(self.context, worth)
+            worth[copied - 1] = max(worth[copied - 1], stands)
+        elif stands >= max(worth):
+            return ()
+        return quote_best(self.context, worth) or quote(self.context, [worth.index(max(worth))])
 
     def _options(self, written: Sequence[CitedSentence], preference: Preference) -> list[Option]:
         """Those of the context after those written, all asked about at once."""
         best = sorted(range(len(self.evidence)), key=lambda index: (-self.evidence[index], index))[:CONSIDERED]
         sentences = [*written, *(CitedSentence(self.context.sentences[i].shown, (i + 1,)) for i in best)]
         liked = preference(sentences)
-        most = max(liked[len(written) :])
+        most = max(liked[len(written) :], default=0.0)
         return [
             Option(sentence.numbers[0], max(self.evidence[number - 1] for number in sentence.numbers), value - most)
             for sentence, value in zip(sentences, liked, strict=True)

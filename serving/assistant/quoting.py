@@ -22,7 +22,7 @@ FEWEST_WORDS = 4
 
 
 def quote_best(context: Context, scores: Sequence[float]) -> tuple[CitedSentence, ...]:
-    """The best sentences by a score of each, at least 0 for the best; none of an empty context."""
+    """The best sentences by a score of each; none of an empty context, or where even the best scores below 0."""
     return quote(context, pick(scores, lambda index: announces(context, index)))
 
 

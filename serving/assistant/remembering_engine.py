@@ -2,10 +2,11 @@
 
     engine = RememberingEngine(open_local_engine(model), run / "answers.sqlite")
 
-What an engine answers depends on the request and on the weights alone, and an adapter's name stands for one content, so
-a digest of these is where an answer is found again. Code that asks otherwise finds nothing and is computed.
+What an engine answers depends on the request, on the weights and on the libraries, and an adapter's name stands for one
+content, so a digest of these is where an answer is found again. What is asked otherwise is computed.
 
-Covered: kills at any instant, and a file that cannot be read, which is begun anew. Not covered: figures of speed.
+Covered: kills at any instant. A file that cannot be read or written costs time and nothing else. Not covered: figures
+of speed, and whether an adapter is still loaded whose answer is known.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from serving.interface.template import ChatTemplate
 
 __all__ = ["RememberingEngine"]
 
+_COMPUTED_BY = ("groundskeeper", "peft", "torch", "transformers")
 _TABLE = "CREATE TABLE IF NOT EXISTS answers (request TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID"
 
 
@@ -90,36 +94,43 @@ class RememberingEngine:
             self._answers.close()
 
     def _key(self, request: GenerateRequest | ScoreRequest) -> str:
-        weights = (self.identity.weights_digest, self.identity.tokenizer_digest)
-        return hashlib.sha256(json.dumps([weights, asdict(request)]).encode()).hexdigest()
+        decides = [asdict(self.identity), _versions(), asdict(request)]
+        return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
 
     def _find(self, key: str) -> Any:
-        with self._lock:
+        with self._lock, contextlib.suppress(sqlite3.Error):
             row = self._answers.execute("SELECT answer FROM answers WHERE request = ?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
+            return None if row is None else json.loads(row[0])
+        return None
 
     def _keep(self, answers: dict[str, Any]) -> None:
         rows = [(key, json.dumps(answer)) for key, answer in answers.items()]
-        # On a full disk: what cannot be kept is computed again.
-        with self._lock, contextlib.suppress(sqlite3.OperationalError), self._answers:
+        with self._lock, contextlib.suppress(sqlite3.Error), self._answers:
             self._answers.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
 
 
 def _open(file: Path) -> sqlite3.Connection:
+    """The file; memory while it cannot be opened. What is no database is begun anew."""
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return _connect(file)
+        return _connect(str(file))
+    except sqlite3.OperationalError:
+        return _connect(":memory:")
     except sqlite3.DatabaseError:
         file.unlink()
-        return _connect(file)
+        return _connect(str(file))
 
 
-def _connect(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(file, check_same_thread=False)
+def _connect(name: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(name, check_same_thread=False)
     try:
         connection.execute(_TABLE)
-        connection.commit()
     except sqlite3.DatabaseError:
         connection.close()
         raise
     return connection
+
+
+@cache
+def _versions() -> list[str]:
+    return [version(name) for name in _COMPUTED_BY]

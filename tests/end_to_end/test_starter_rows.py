@@ -34,10 +34,10 @@ def _turn(name: str, page: str, answer: str) -> dict[str, Any]:
     return {"id": name, "history": [], "query": "user:Where does my bicycle go?", **where}
 
 
-def _page_row(label: str) -> dict[str, Any]:
+def _page_row(label: str, number: int) -> dict[str, Any]:
     answering = {"answering": "p1"} if label == "answerable" else {}
     origin = {"source": "question_pages", "document": "backup.md", "synthetic": True, "slice": "page"}
-    return {"question": f"Is it {label}?", "passages": [KEPT], "label": label, "origin": origin, **answering}
+    return {"question": f"Is number {number} kept?", "passages": [KEPT], "label": label, "origin": origin, **answering}
 
 
 FILES: dict[str, list[dict[str, Any]] | dict[str, Any]] = {
@@ -48,6 +48,7 @@ FILES: dict[str, list[dict[str, Any]] | dict[str, Any]] = {
                 BRIDGE,
                 _asked("a", "When was the bridge built?", BRIDGE, "1310"),
                 _asked("b", "Who paid the monks?", BRIDGE, None),
+                _asked("f", "How many arches has it?", BRIDGE, "five"),
             ),
             _article("Tower", TOWER, _asked("c", "How tall is the tower?", TOWER, "40 metres")),
             _article("Fog", FOG, _asked("e", "When did the last one fall silent?", FOG, "1988")),
@@ -56,7 +57,7 @@ FILES: dict[str, list[dict[str, Any]] | dict[str, Any]] = {
     "squad1": {"data": [_article("Lamp", TOWER, _asked("d", "How often does it turn?", TOWER, "once"))]},
     "documents": [{"doc_id": name, "text": FERRY} for name in ("Ferry#1_0", "Boat#1_0", "Raft#1_0")],
     "turns": [_turn(f"{page}_1", page, "Tie yours to the rail") for page in ("Ferry#1_0", "Boat#1_0", "Raft#1_0")],
-    "pages": [_page_row("answerable"), _page_row("unanswerable")],
+    "pages": [_page_row(label, n) for n, label in enumerate(["answerable", *["unanswerable"] * 3])],
     "rewrites": [
         {
             "source": "cast2020",
@@ -101,5 +102,6 @@ def test_the_same_files_give_the_same_rows_of_every_source(given: list[str], tmp
     rewritten = list(read_rows(tmp_path / "first/query_rewrite.jsonl", QueryRewriteRow))
     cited = list(read_rows(tmp_path / "first/citation.jsonl", CitationRow))
     assert {row.origin.source for row in refused} == {"squad", "doc2dial", "ray-docs"}
-    assert {row.origin.source for row in rewritten} == {"cast2020"}
+    assert {row.origin.source for row in rewritten} == {"cast2020", "disfl_qa"}
+    assert sorted(row.label for row in refused if row.origin.source == "ray-docs") == ["answerable", "unanswerable"]
     assert {row.origin.source for row in cited} == {"squad", "doc2dial"}

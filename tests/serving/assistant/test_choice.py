@@ -23,6 +23,10 @@ def _liked(sentences: Sequence[CitedSentence]) -> Sequence[float]:
     return [LIKES[sentence.text] for sentence in sentences]
 
 
+def _disliked(sentences: Sequence[CitedSentence]) -> Sequence[float]:
+    return [-99.0, *_liked(sentences[1:])]
+
+
 def _choice(scores: Sequence[float], weight: float = 0.0, margin: float = 0.15) -> Choice:
     return Choice(_context(PORT, SUNDAY, KEPT), scores, _liked, weight, margin)
 
@@ -62,6 +66,20 @@ def test_the_adapters_preference_counts_by_its_weight(weight: float, opens: list
 def test_own_words_stand_where_they_are_worth_more_than_any_sentence() -> None:
     assert _opens(_choice([1.3, 0.8, 0.0], 0.1, margin=0.0)) == [PORT]
     assert _opens(_choice([1.3, 0.8, 0.0], 0.2, margin=0.0)) == []
+
+
+def test_what_is_worth_little_is_better_than_what_is_worth_less() -> None:
+    """A cosine may be below 0."""
+    assert _opens(_choice([-0.1, -0.04, -0.2], margin=0.0), copied=1) == [SUNDAY]
+
+
+def test_slips_do_not_make_a_copied_sentence_worse() -> None:
+    slipped = CitedSentence(WRITTEN.text, (1,))
+    assert _opens(Choice(_context(PORT, SUNDAY, KEPT), [0.9, 0.5, 0.0], _disliked, 0.1, 0.0), slipped, 1) == [PORT]
+
+
+def test_without_a_sentence_there_is_no_option() -> None:
+    assert Choice(_context(), [], _liked).options() == []
 
 
 def test_what_cites_several_sentences_is_as_good_as_the_best_of_them() -> None:

@@ -26,10 +26,13 @@ EVEN = [1.0] * 6
 
 
 def _corrected(
-    written: Sequence[tuple[str, tuple[int, ...]]], scores: Sequence[float] = EVEN, margin: float = 0.3
+    written: Sequence[tuple[str, tuple[int, ...]]],
+    scores: Sequence[float] = EVEN,
+    margin: float = 0.3,
+    weight: float = 0.0,
 ) -> list[tuple[str, tuple[int, ...]]]:
     sentences = [CitedSentence(text, numbers) for text, numbers in written]
-    choice = Choice(CONTEXT, scores, lambda asked: [0.0] * len(asked), margin=margin)
+    choice = Choice(CONTEXT, scores, lambda asked: [-float(len(s.text)) for s in asked], weight, margin)
     return [(s.text, s.numbers) for s in correct(sentences, CONTEXT, choice.opening)]
 
 
@@ -91,22 +94,28 @@ def test_nothing_is_weighed_as_long_as_nothing_was_written() -> None:
     assert list(correct([], CONTEXT, never)) == []
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from([PORT, SUNDAY, COMMAND, CODE, KEPT, "Other words.", "Backups run every Sunday at", "?"]),
-            st.lists(st.integers(1, 6), min_size=1, max_size=3, unique=True).map(tuple),
-        ),
-        max_size=6,
+ANY_WRITTEN = st.lists(
+    st.tuples(
+        st.sampled_from([PORT, SUNDAY, COMMAND, CODE, KEPT, "Other words.", "Backups run every Sunday at", "?"]),
+        st.lists(st.integers(1, 6), min_size=1, max_size=3, unique=True).map(tuple),
     ),
-    st.lists(st.floats(0, 1.5), min_size=6, max_size=6),
-    st.floats(0, 1.5),
+    max_size=6,
 )
-def test_every_number_resolves_and_correcting_twice_changes_nothing(
-    written: list[tuple[str, tuple[int, ...]]], scores: list[float], margin: float
+ANY_SCORES = st.lists(st.floats(-0.5, 1.5), min_size=6, max_size=6)
+
+
+@given(ANY_WRITTEN, ANY_SCORES, st.floats(0, 1.5), st.floats(0, 0.1))
+def test_every_number_resolves_and_nothing_is_said_twice(
+    written: list[tuple[str, tuple[int, ...]]], scores: list[float], margin: float, weight: float
 ) -> None:
-    once = _corrected(written, scores, margin)
-    assert all(1 <= number <= 6 for _, numbers in once for number in numbers)
-    assert len({text for text, _ in once}) == len(once)
-    calibrated = _corrected(written, scores, margin=0.0)
-    assert _corrected(calibrated, scores, margin=0.0) == calibrated
+    shown = _corrected(written, scores, margin, weight)
+    assert all(1 <= number <= 6 for _, numbers in shown for number in numbers)
+    assert len({text for text, _ in shown}) == len(shown)
+
+
+@given(ANY_WRITTEN, ANY_SCORES, st.floats(0, 0.1))
+def test_without_a_head_start_correcting_twice_changes_nothing(
+    written: list[tuple[str, tuple[int, ...]]], scores: list[float], weight: float
+) -> None:
+    once = _corrected(written, scores, margin=0.0, weight=weight)
+    assert _corrected(once, scores, margin=0.0, weight=weight) == once

@@ -63,6 +63,27 @@ def test_a_file_that_cannot_be_read_is_begun_anew(file: Path) -> None:
         assert RememberingEngine(engine, file).score([SCORED]) == [(-1.0, -2.0)]
 
 
+def test_a_file_that_was_damaged_or_is_taken_costs_time_and_nothing_else(file: Path) -> None:
+    engine = QueueEngine(scores=[(-1.0, -2.0)] * 102)
+    many = [ScoreRequest((number,), ((3,) * 99,)) for number in range(1, 101)]
+    assert len(RememberingEngine(engine, file).score(many)) == 100
+    content = bytearray(file.read_bytes())
+    content[4096:] = b"x" * (len(content) - 4096)
+    file.write_bytes(content)
+    assert RememberingEngine(engine, file).score(many[:1]) == [(-1.0, -2.0)]
+    file.unlink()
+    file.mkdir()
+    assert RememberingEngine(engine, file).score(many[:1]) == [(-1.0, -2.0)]
+
+
+def test_what_was_closed_asks_the_engine_which_says_so(file: Path) -> None:
+    engine = QueueEngine(scores=[(-1.0, -2.0), (-3.0, -4.0)])
+    remembering = RememberingEngine(engine, file)
+    remembering.score([SCORED])
+    remembering.close()
+    assert remembering.score([SCORED]) == [(-3.0, -4.0)]
+
+
 def test_it_passes_for_the_engine_that_it_asks(file: Path) -> None:
     engine = QueueEngine()
     remembering = RememberingEngine(engine, file)
