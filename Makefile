@@ -29,7 +29,7 @@ types: $(READY) ## mypy, strict on the packages
 	@$(BIN)/mypy
 
 tests: $(READY) ## pytest alone; ARGS="-k words" is handed on
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 clean: ## Remove caches; keeps .venv and var/
 	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

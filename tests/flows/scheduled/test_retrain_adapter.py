@@ -1,6 +1,6 @@
 """The retraining as a Prefect flow: the same steps in the same order, and what a schedule gives becomes a request.
 
-That a flow is recorded by a real server is shown with the refresh (`test_refresh_index`).
+That a real server records it, and that its errors reach the user plainly, is shown in `test_run`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The refresh as a real Prefect flow, against Prefect's own temporary server."""
+"""Refresh and retraining as real Prefect flows, against Prefect's own temporary server."""
 
 from __future__ import annotations
 
@@ -26,25 +26,28 @@ print(json.dumps(done))
 
 
 @pytest.mark.models
-def test_a_refresh_runs_as_a_recorded_flow_and_its_errors_reach_the_user_plainly(
+def test_flows_are_recorded_and_their_errors_reach_the_user_plainly(
     pages: Path, working_folder: Path, models_root: Path
 ):
-    """One process for all three, since the temporary server takes its time to start."""
-    calls = [["refresh", "pages", "--flow", "--json"]] * 2 + [["refresh", "gone", "--flow", "--json"]]
+    """One process for all of them, since the temporary server takes its time to start."""
+    (working_folder / "rows.jsonl").write_text('{"question": 3}\n', encoding="utf-8")
+    retrain = ["retrain", "refusal", "--data", "rows.jsonl", "--flow", "--json"]
+    calls = [["refresh", "pages", "--flow", "--json"]] * 2 + [["refresh", "gone", "--flow", "--json"], retrain]
     environment = {**os.environ, "GROUNDSKEEPER_MODELS": str(models_root.resolve()), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(calls)],
         env=environment, cwd=working_folder, capture_output=True, text=True, timeout=400,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    first, second, gone = json.loads(done.stdout)
+    first, second, gone, retrained = json.loads(done.stdout)
     assert (first["code"], first["document"]["documents"]["added"]) == (0, 2)
     assert (second["code"], second["document"]["encoder_calls"]) == (0, 0)
     assert (gone["code"], gone["document"]["error"]["kind"]) == (2, "source_missing")
+    assert (retrained["code"], retrained["document"]["error"]["kind"]) == (2, "rows_invalid")
     assert "Traceback" not in done.stderr
     runs = recorded_runs(working_folder / "var" / "prefect" / "prefect.db")
     assert runs[first["document"]["flow_run"]] == runs[second["document"]["flow_run"]] == "COMPLETED"
-    assert sorted(runs.values()) == ["COMPLETED", "COMPLETED", "FAILED"]
+    assert sorted(runs.values()) == ["COMPLETED", "COMPLETED", "FAILED", "FAILED"]
 
 
 def test_a_server_that_does_not_answer_is_told_with_a_remedy(pages: Path, working_folder: Path):
