@@ -47,7 +47,7 @@ Progress = Callable[[str, int, int], None]
 ANSWERS = "answers.sqlite"
 """In a run's folder: what the model answered while a candidate was judged, for a judging that goes on. A reranker
 answers fast and is judged anew."""
-CALIBRATION_SHARE = 0.05
+CALIBRATION_SHARE = 0.1
 HELD_OUT_SHARE = 0.1
 """Of all rows, where the recipe's bounds do not ask for less."""
 

@@ -7,12 +7,7 @@ Rows that belong together (`tuning.kinship`) are put into a split whole. Familie
 seed from the names of their documents, so the order of the rows changes nothing, and more rows move few. Each source
 gives each split its share, as nearly as the sizes of its families allow: what is trained on is what is judged.
 
-    assigned = assign_documents({"page": 12, ...}, SplitRule(), seed=7)        # before there are rows
-    rule = SplitRule(assigned=assigned)
-
-A converter that mixes passages of several documents is given `assigned.get` as its `part`: then no row of one split
-shows a passage of another's document. Without, rows of two splits may show one passage where it does not answer;
-`Splits.shared_passages` counts them.
+Rows of two splits may show one passage where it does not answer; `Splits.shared_passages` counts them.
 """
 
 from __future__ import annotations
@@ -22,20 +17,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from tuning.kinship import families
 from tuning.row_parts import TrainingRow, passages_of
 from tuning.rows import dump_row
 from tuning.shingles import fold
 
-__all__ = ["Share", "Split", "SplitRule", "Splits", "assign_documents", "split_rows"]
+__all__ = ["Share", "Split", "SplitRule", "Splits", "split_rows"]
 
 SPREAD = 1.5
-"""How far a family may take a split beyond its share."""
+"""How far a family may take a split beyond what it lacks of its share."""
 
 Row = TypeVar("Row", bound=TrainingRow)
 
@@ -68,15 +62,6 @@ class SplitRule(BaseModel):
     calibration: Share | None = Share(share=0.05)
     """None: there is no such split, which is another thing than an empty one."""
     held_out: Share | None = Share(share=0.1)
-    assigned: Mapping[str, Split] = Field(default_factory=dict)
-    """Documents whose split was decided before. Where such are kin (`tuning.kinship`), one of them decides for all."""
-
-    @model_validator(mode="after")
-    def _assigns_to_splits_that_there_are(self) -> Self:
-        absent = set(self.assigned.values()) - {Split.TRAIN, *self.shares}
-        if absent:
-            raise ValueError(f"documents are assigned to a split that the rule does not have: {sorted(absent)}")
-        return self
 
     @property
     def shares(self) -> dict[Split, Share]:
@@ -99,20 +84,19 @@ class Splits(Generic[Row]):
 
 @dataclass(frozen=True)
 class _Family:
-    """Rows (or documents) that go into one split."""
+    """Rows that go into one split."""
 
     order: str
-    """Families of a source are taken in this order."""
+    """Families are taken in this order."""
     source: str
     size: int
     """Rows."""
-    assigned: Split | None
     members: tuple[int, ...]
 
 
 def split_rows(rows: Sequence[Row], rule: SplitRule, *, seed: int) -> Splits[Row]:
     """Splits of `rows`, all of one behaviour and without repetition (`tuning.deduplicate`)."""
-    placed = _place([_family(rows, members, rule, seed) for members in families(rows)], rule, seed)
+    placed = _place([_family(rows, members, seed) for members in families(rows)], rule, seed)
     split_of = {member: split for family, split in placed for member in family.members}
     found = {
         split: [row for index, row in enumerate(rows) if split_of[index] is split]
@@ -126,77 +110,48 @@ def split_rows(rows: Sequence[Row], rule: SplitRule, *, seed: int) -> Splits[Row
     )
 
 
-def assign_documents(rows: Mapping[str, int], rule: SplitRule, *, seed: int) -> dict[str, Split]:
-    """A split for each document, from how many rows each will give."""
-    names = list(rows)
-    documents = [
-        _Family(_order(seed, name), "", rows[name], rule.assigned.get(name), (index,))
-        for index, name in enumerate(names)
-    ]
-    return {names[document.members[0]]: split for document, split in _place(documents, rule, seed)}
-
-
-def _family(rows: Sequence[TrainingRow], members: Sequence[int], rule: SplitRule, seed: int) -> _Family:
+def _family(rows: Sequence[TrainingRow], members: Sequence[int], seed: int) -> _Family:
     """A family is known by one of its documents, else of its conversations, else by one of its rows."""
     origins = [rows[index].origin for index in members]
-    documents = {_order(seed, origin.document): origin.document for origin in origins if origin.document}
+    documents = {_order(seed, origin.document) for origin in origins if origin.document}
     conversations = {_order(seed, o.source, o.conversation) for o in origins if o.conversation}
-    assigned = [documents[order] for order in sorted(documents) if documents[order] in rule.assigned]
     return _Family(
         order=min(documents or conversations or {_order(seed, "", "", dump_row(rows[index])) for index in members}),
         source=min(origin.source for origin in origins),
         size=len(members),
-        assigned=rule.assigned[assigned[0]] if assigned else None,
         members=tuple(members),
     )
 
 
 def _place(all_families: Sequence[_Family], rule: SplitRule, seed: int) -> Iterator[tuple[_Family, Split]]:
-    """Each family with its split: as assigned, else drawn until the shares are filled, the rest to `train`."""
-    total = sum(family.size for family in all_families)
-    yield from ((family, family.assigned) for family in all_families if family.assigned)
-    free = _mixed([family for family in all_families if not family.assigned], seed)
+    """Each family with its split: the shares are filled from each source, the rest goes to `train`."""
+    sizes: Counter[str] = Counter()
+    for family in all_families:
+        sizes[family.source] += family.size
+    sources = sorted(sizes, key=lambda source: (sizes[source], _order(seed, "source", source)))
+    free = sorted(all_families, key=lambda family: family.order)
     for split, share in rule.shares.items():
-        before = sum(family.size for family in all_families if family.assigned is split)
-        taken = _take(free, max(1.0, share.share * total) - before, needed=not before)
-        yield from ((family, split) for family in taken)
-        gone = set(taken)
-        free = [family for family in free if family not in gone]
+        taken = set(_take(free, {source: share.share * sizes[source] for source in sources}))
+        yield from ((family, split) for family in free if family in taken)
+        free = [family for family in free if family not in taken]
     yield from ((family, Split.TRAIN) for family in free)
 
 
-def _mixed(free: Sequence[_Family], seed: int) -> list[_Family]:
-    """Families by how much of their source has come when they come: any stretch holds like shares of all sources.
+def _take(free: Sequence[_Family], wanted: Mapping[str, float]) -> list[_Family]:
+    """Families of about as many rows of each source as are wanted, or if all are larger, the smallest of all.
 
-    A family stands at one place of its stretch, the same for all of a source and drawn for each source: so a source of
-    few families is in each stretch as often as its share says.
-    """
-    sizes: Counter[str] = Counter()
-    come: Counter[str] = Counter()
-    for family in free:
-        sizes[family.source] += family.size
-    place: dict[_Family, Fraction] = {}
-    for family in sorted(free, key=lambda family: family.order):
-        within = Fraction(int(_order(seed, "source", family.source)[:8], 16), 16**8)
-        place[family] = (come[family.source] + within * family.size) / max(1, sizes[family.source])
-        come[family.source] += family.size
-    return sorted(free, key=lambda family: (place[family], family.order))
-
-
-def _take(free: Sequence[_Family], wanted: float, *, needed: bool) -> list[_Family]:
-    """Families of about `wanted` rows in their order, or if all are larger and one is `needed`, the smallest.
-
-    One is always left: there is nothing to judge where nothing was trained.
+    What a source lacks or has too much is made good by the next: so small sources give their share together. One family
+    is always left: there is nothing to judge where nothing was trained.
     """
     taken: list[_Family] = []
-    size = 0
-    for family in free[:-1]:
-        if size < wanted and size + family.size <= SPREAD * wanted:
-            taken.append(family)
-            size += family.size
-    if not taken and needed and len(free) > 1:
-        return [min(free, key=lambda family: (family.size, family.order))]
-    return taken
+    lacking = 0.0
+    for source, rows in wanted.items():
+        lacking += rows
+        for family in free:
+            if family.source == source and family.size <= SPREAD * lacking and len(taken) + 1 < len(free):
+                taken.append(family)
+                lacking -= family.size
+    return taken or sorted(free, key=lambda family: (family.size, family.order))[: min(1, len(free) - 1)]
 
 
 def _capped(rows: Sequence[Row], rule: SplitRule, split: Split, seed: int) -> tuple[Row, ...]:

@@ -99,9 +99,9 @@ def citation(articles: Any, more: Any, pages: Any, turns: Any, chance: random.Ra
     support_among = doc2dial.citation_rows(pages, turns, passages=5).rows
     return [
         *support,
-        *_about(support_among, 250, chance),
-        *_about(alone, 600, chance),
-        *_about(among, 150, chance),
+        *_about(support_among, 500, chance),
+        *_about(alone, 4000, chance),
+        *_about(among, 300, chance),
     ]
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from serving.interface.context import ContextPassage
 from serving.interface.refusal import Answerability
@@ -19,7 +18,7 @@ from tuning.kinship import families
 from tuning.row_parts import TrainingRow, gold_passages
 from tuning.rows import Origin, RefusalRow, dump_row
 from tuning.shingles import fold
-from tuning.split import Share, Split, SplitRule, _Family, assign_documents, split_rows
+from tuning.split import Share, Split, SplitRule, _Family, split_rows
 
 HALVES = SplitRule(calibration=Share(share=0.2), held_out=Share(share=0.3))
 NAMES = st.sampled_from(["", "a", "b", "c", "d"])
@@ -106,7 +105,7 @@ def test_the_work_grows_with_the_families_and_not_with_their_pairs(monkeypatch: 
         return equal(left, right)  # type: ignore[arg-type]
 
     monkeypatch.setattr(_Family, "__eq__", counted)
-    assign_documents({f"page {number}": 1 for number in range(400)}, HALVES, seed=1)
+    split_rows(pages(400, 1), HALVES, seed=1)
     assert compared["pairs"] < 400
 
 
@@ -181,21 +180,6 @@ def test_rows_beyond_the_cap_are_counted_and_used_nowhere():
     assert len(found.rows[Split.HELD_OUT]) == 7
     assert len(found.rows[Split.TRAIN]) + 7 + found.over_cap[Split.HELD_OUT] == 60
     assert found.over_cap[Split.HELD_OUT] > 10
-
-
-def test_documents_that_were_assigned_lie_where_they_were_assigned():
-    weights = {f"page {number}": 3 for number in range(40)}
-    assigned = assign_documents(weights, HALVES, seed=4)
-    rows = pages(40)
-    found = split_rows(rows, HALVES.model_copy(update={"assigned": assigned}), seed=9)
-    places = splits_by(found, lambda row: [row.origin.document])
-    assert places == {document: {split} for document, split in assigned.items()}
-    assert set(assigned.values()) == set(Split)
-
-
-def test_documents_are_not_assigned_to_a_split_that_there_is_not():
-    with pytest.raises(ValidationError, match="does not have"):
-        SplitRule(calibration=None, assigned={"page": Split.CALIBRATION})
 
 
 def test_a_passage_that_only_stands_by_makes_no_kin_and_is_counted():
