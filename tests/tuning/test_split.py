@@ -152,6 +152,15 @@ def test_sources_of_few_families_give_their_share_together():
     assert max(shares) < 0.6
 
 
+def test_a_large_family_of_one_source_does_not_stand_for_the_others():
+    rows = pages(90)
+    few, many = rows[:90], rows[90::3]
+    one = [row.model_copy(update={"origin": Origin(document="one")}) for row in many[:40]]
+    rows = [*sourced("few", few), *sourced("many", [*one, *many[40:]])]
+    for seed in range(12):
+        assert held_out(rows, "few", seed) == pytest.approx(0.3, abs=0.06)
+
+
 def test_a_large_family_stays_out_of_a_small_split():
     rows = pages(120, 1)
     related = [row.model_copy(update={"origin": Origin(document="one")}) for row in rows[:80]]

@@ -2,8 +2,7 @@
 
 Every converter is pure: parsed JSON in, rows and counts of what was left out as `Converted` out. What it draws, it
 draws by a seed and the id of the question (or its words, where it has none), so that other questions change no draw.
-`part` keeps documents of different parts out of one row, so that no split shows a
-passage of another's.
+`part` keeps documents of different parts out of one row, so that no split shows a passage of another's.
 
 | module           | reads                              | makes                      |
 |------------------|------------------------------------|----------------------------|
