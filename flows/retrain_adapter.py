@@ -47,9 +47,6 @@ Progress = Callable[[str, int, int], None]
 ANSWERS = "answers.sqlite"
 """In a run's folder: what the model answered while a candidate was judged, for a judging that goes on. A reranker
 answers fast and is judged anew."""
-CALIBRATION_SHARE = 0.1
-HELD_OUT_SHARE = 0.1
-"""Of all rows, where the recipe's bounds do not ask for less."""
 
 
 @dataclass(frozen=True)
@@ -216,15 +213,13 @@ def _open(settings: Settings, plan: Plan, snapshot_id: str) -> Any:
 
 
 def _rule(plan: Plan, rows: int) -> Any:
-    from tuning.split import Share, SplitRule
+    """The usual shares, or less where the recipe bounds the rows."""
+    from tuning.split import Share, Split, SplitRule
 
-    def share(usual: float, bound: int) -> Share:
-        return Share(share=min(usual, bound / rows), rows=bound)
-
-    recipe = plan.recipe
+    bounds = {Split.CALIBRATION: plan.recipe.calibration_rows, Split.HELD_OUT: plan.recipe.held_out_rows}
+    usual = SplitRule().shares
     return SplitRule(
-        calibration=share(CALIBRATION_SHARE, recipe.calibration_rows),
-        held_out=share(HELD_OUT_SHARE, recipe.held_out_rows),
+        **{split: Share(share=min(usual[split].share, most / rows), rows=most) for split, most in bounds.items()}
     )
 
 

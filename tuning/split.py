@@ -59,7 +59,7 @@ class SplitRule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    calibration: Share | None = Share(share=0.05)
+    calibration: Share | None = Share(share=0.1)
     """None: there is no such split, which is another thing than an empty one."""
     held_out: Share | None = Share(share=0.1)
 
