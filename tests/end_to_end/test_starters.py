@@ -31,7 +31,7 @@ def fit(base_model: ModelFolder, embedder_model: ModelFolder) -> Fit:
 
 
 def test_there_are_starters() -> None:
-    assert Behaviour.QUERY_REWRITE in BROUGHT
+    assert {Behaviour.QUERY_REWRITE, Behaviour.REFUSAL} <= BROUGHT.keys()
 
 
 @pytest.mark.models
