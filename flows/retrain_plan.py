@@ -90,13 +90,11 @@ def freeze_plan(settings: Settings, request: RetrainRequest, *, today: date) -> 
 
 
 def run_name(plan: Plan, snapshot_id: str, base: Sequence[str]) -> str:
-    """The first 16 hex digits over what decides a training: rows, contract, recipe, seed and base model.
-
-    Not the gate: with other thresholds the trained weights are judged again, from what the model answered before.
-    """
+    """The first 16 hex digits over what decides a run: rows, contract, recipe, thresholds, seed and base model."""
     from tuning.recipe import recipe_digest
+    from tuning.thresholds import gate_digest
 
-    decides: list[Any] = [snapshot_id, recipe_digest(plan.recipe), plan.seed, *base]
+    decides: list[Any] = [snapshot_id, recipe_digest(plan.recipe), gate_digest(plan.thresholds), plan.seed, *base]
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 
 
