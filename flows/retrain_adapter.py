@@ -126,7 +126,9 @@ def take_snapshot(settings: Settings, plan: Plan, say: Say) -> str:
     from serving.registry.tokenizer import open_template
     from tuning.rows import ROWS, read_rows
     from tuning.snapshot import make_snapshot
+    from tuning.split import SplitRule
 
+    recipe = plan.recipe
     rows = [row for path in plan.data for row in read_rows(path, ROWS[plan.behaviour])]
     model = prepare_model(settings.base_model, settings.models, progress=say)
     snapshot = make_snapshot(
@@ -136,7 +138,7 @@ def take_snapshot(settings: Settings, plan: Plan, say: Say) -> str:
         contract=fingerprint(plan.behaviour, open_template(model.path)),
         seed=plan.seed,
         synthetic_cap=plan.charter.rows.synthetic_cap,
-        rule=_rule(plan, len(rows)),
+        rule=SplitRule.bounded(len(rows), calibration=recipe.calibration_rows, held_out=recipe.held_out_rows),
     )
     counts = ", ".join(f"{count} {split}" for split, count in snapshot.manifest.rows.items())
     say(f"Snapshot {snapshot.id[:12]} of {len(rows)} rows: {counts}; removed: {_removed(snapshot.manifest.removed)}.")
@@ -210,17 +212,6 @@ def _open(settings: Settings, plan: Plan, snapshot_id: str) -> Any:
     from tuning.snapshot import open_snapshot
 
     return open_snapshot(settings.snapshots_root / plan.behaviour / snapshot_id)
-
-
-def _rule(plan: Plan, rows: int) -> Any:
-    """The usual shares, or less where the recipe bounds the rows."""
-    from tuning.split import Share, Split, SplitRule
-
-    bounds = {Split.CALIBRATION: plan.recipe.calibration_rows, Split.HELD_OUT: plan.recipe.held_out_rows}
-    usual = SplitRule().shares
-    return SplitRule(
-        **{split: Share(share=min(usual[split].share, most / rows), rows=most) for split, most in bounds.items()}
-    )
 
 
 def _removed(removed: Any) -> str:

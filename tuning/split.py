@@ -5,7 +5,8 @@
 
 Rows that belong together (`tuning.kinship`) are put into a split whole. Families are taken in an order drawn by the
 seed from the names of their documents, so the order of the rows changes nothing, and more rows move few. Each source
-gives each split its share, as nearly as the sizes of its families allow: what is trained on is what is judged.
+gives each split its share, as nearly as the sizes of its families allow, and sources whose families are all too large
+give theirs together: what is trained on is what is judged.
 
 Rows of two splits may show one passage where it does not answer; `Splits.shared_passages` counts them.
 """
@@ -13,13 +14,13 @@ Rows of two splits may show one passage where it does not answer; `Splits.shared
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tuning.kinship import families
 from tuning.row_parts import TrainingRow, passages_of
@@ -29,7 +30,7 @@ from tuning.shingles import fold
 __all__ = ["Share", "Split", "SplitRule", "Splits", "split_rows"]
 
 SPREAD = 1.5
-"""How far a family may take a split beyond what it lacks of its share."""
+"""A family may have so many times the rows that a split lacks of its share."""
 
 Row = TypeVar("Row", bound=TrainingRow)
 
@@ -45,13 +46,13 @@ class Split(StrEnum):
 
 
 class Share(BaseModel):
-    """How much of all rows a split gets."""
+    """How much of the rows of each source a split gets."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     share: float = Field(gt=0, lt=1)
     rows: int | None = Field(default=None, ge=1)
-    """At most so many; those beyond are used nowhere."""
+    """At most so many of all sources; those beyond are used nowhere."""
 
 
 class SplitRule(BaseModel):
@@ -62,6 +63,18 @@ class SplitRule(BaseModel):
     calibration: Share | None = Share(share=0.1)
     """None: there is no such split, which is another thing than an empty one."""
     held_out: Share | None = Share(share=0.1)
+
+    @model_validator(mode="after")
+    def _leaves_rows(self) -> SplitRule:
+        if sum(share.share for share in self.shares.values()) >= 1:
+            raise ValueError("The shares leave no row to train on.")
+        return self
+
+    @classmethod
+    def bounded(cls, rows: int, *, calibration: int, held_out: int) -> SplitRule:
+        """The usual shares of `rows` rows, or less where they would be more than the rows that are asked for."""
+        usual, bounds = cls().shares, {Split.CALIBRATION: calibration, Split.HELD_OUT: held_out}
+        return cls(**{s: Share(share=min(usual[s].share, most / rows), rows=most) for s, most in bounds.items()})
 
     @property
     def shares(self) -> dict[Split, Share]:
@@ -96,7 +109,7 @@ class _Family:
 
 def split_rows(rows: Sequence[Row], rule: SplitRule, *, seed: int) -> Splits[Row]:
     """Splits of `rows`, all of one behaviour and without repetition (`tuning.deduplicate`)."""
-    placed = _place([_family(rows, members, seed) for members in families(rows)], rule, seed)
+    placed = _place([_family(rows, members, seed) for members in families(rows)], rule)
     split_of = {member: split for family, split in placed for member in family.members}
     found = {
         split: [row for index, row in enumerate(rows) if split_of[index] is split]
@@ -123,15 +136,14 @@ def _family(rows: Sequence[TrainingRow], members: Sequence[int], seed: int) -> _
     )
 
 
-def _place(all_families: Sequence[_Family], rule: SplitRule, seed: int) -> Iterator[tuple[_Family, Split]]:
+def _place(all_families: Sequence[_Family], rule: SplitRule) -> Iterator[tuple[_Family, Split]]:
     """Each family with its split: the shares are filled from each source, the rest goes to `train`."""
-    sizes: Counter[str] = Counter()
-    for family in all_families:
-        sizes[family.source] += family.size
-    sources = sorted(sizes, key=lambda source: (sizes[source], _order(seed, "source", source)))
     free = sorted(all_families, key=lambda family: family.order)
+    sizes: Counter[str] = Counter()
+    for family in free:
+        sizes[family.source] += family.size
     for split, share in rule.shares.items():
-        taken = set(_take(free, {source: share.share * sizes[source] for source in sources}))
+        taken = set(_take(free, {source: share.share * size for source, size in sizes.items()}))
         yield from ((family, split) for family in free if family in taken)
         free = [family for family in free if family not in taken]
     yield from ((family, Split.TRAIN) for family in free)
@@ -140,18 +152,28 @@ def _place(all_families: Sequence[_Family], rule: SplitRule, seed: int) -> Itera
 def _take(free: Sequence[_Family], wanted: Mapping[str, float]) -> list[_Family]:
     """Families of about as many rows of each source as are wanted, or if all are larger, the smallest of all.
 
-    What a source lacks or has too much is made good by the next: so small sources give their share together. One family
-    is always left: there is nothing to judge where nothing was trained.
+    Sources that have no family as small as that are filled together. One family is always left: there is nothing to
+    judge where nothing was trained.
     """
-    taken: list[_Family] = []
-    lacking = 0.0
-    for source, rows in wanted.items():
-        lacking += rows
-        for family in free:
-            if family.source == source and family.size <= SPREAD * lacking and len(taken) + 1 < len(free):
-                taken.append(family)
-                lacking -= family.size
-    return taken or sorted(free, key=lambda family: (family.size, family.order))[: min(1, len(free) - 1)]
+    of_source = defaultdict(list)
+    for family in free:
+        of_source[family.source].append(family)
+    filled = {source: _fill(of_source[source], rows) for source, rows in wanted.items()}
+    together = [family for family in free if not filled[family.source]]
+    taken = [family for families in filled.values() for family in families]
+    taken += _fill(together, sum(rows for source, rows in wanted.items() if not filled[source]))
+    smallest = sorted(free, key=lambda family: (family.size, family.order))[:1]
+    return (taken or smallest)[: max(0, len(free) - 1)]
+
+
+def _fill(families: Sequence[_Family], rows: float) -> list[_Family]:
+    """The first families that have about `rows` rows together."""
+    taken = []
+    for family in families:
+        if family.size <= SPREAD * rows:
+            taken.append(family)
+            rows -= family.size
+    return taken
 
 
 def _capped(rows: Sequence[Row], rule: SplitRule, split: Split, seed: int) -> tuple[Row, ...]:

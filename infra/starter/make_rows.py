@@ -48,24 +48,18 @@ def main() -> None:
     documents = doc2dial.read_documents(_lines(given.documents))
     turns = doc2dial.read_turns(_lines(given.turns))
     pages, _ = doc2dial.split_documents(documents, share=DOCUMENT_SHARE, seed=DOCUMENT_SEED)
-    chance = random.Random(0)
     asked = rewrites.read_rewrites(_lines(given.rewrites))
     pairs = disfl_qa.read_disfl_qa(json.loads(given.disfl_qa.read_text("utf-8")))
     given.output.mkdir(parents=True, exist_ok=True)
     found = read_rows(given.pages, RefusalRow)
-    write_rows(given.output / "refusal.jsonl", refusal(articles, pages, turns, found, chance))
-    write_rows(given.output / "query_rewrite.jsonl", query_rewrite(asked, pairs, articles, chance))
-    write_rows(given.output / "citation.jsonl", citation(articles, more, pages, turns, chance))
+    write_rows(given.output / "refusal.jsonl", refusal(articles, pages, turns, found, random.Random(0)))
+    write_rows(given.output / "query_rewrite.jsonl", query_rewrite(asked, pairs, articles, random.Random(0)))
+    write_rows(given.output / "citation.jsonl", citation(articles, more, pages, turns, random.Random(0)))
 
 
 def refusal(articles: Any, pages: Any, turns: Any, found: Any, chance: random.Random) -> list[RefusalRow]:
-    """SQuAD's questions on three of five paragraphs, some on a foreign one too, turns and headings of Doc2Dial, and
-    questions about a documentation."""
-    own = random.Random(0)  # it moves no other draw
-    asked = squad.refusal_rows(articles, foreign_share=FOREIGN_SHARE, seed=0).rows
-    shown = _first_passages(asked)
-    kept = chance.sample(shown, len(shown) * 3 // 4)
-    kept = set(own.sample(kept, len(kept) * 4 // 5))
+    """SQuAD's questions, some on a foreign paragraph too, turns and headings of Doc2Dial, and questions about a
+    documentation."""
     support = doc2dial.refusal_rows(pages, turns, unanswerable=True).rows
     answered = [row for row in support if row.origin.slice == "single"]
     others = [row for row in support if row.origin.slice != "single"]
@@ -73,11 +67,11 @@ def refusal(articles: Any, pages: Any, turns: Any, found: Any, chance: random.Ra
     about = heading_rows(sections, origin=doc2dial.ORIGIN).rows
     headings = list(zip(about[::2], about[1::2], strict=True))
     return [
-        *(row for row in asked if row.passages[0].id in kept),
+        *squad.refusal_rows(articles, foreign_share=FOREIGN_SHARE, seed=0).rows,
         *_some(answered, 250, chance),
         *_some(others, 250, chance),
-        *(row for pair in _some(headings, HEADINGS, own) for row in pair),
-        *(_of_documentation(row) for row in _as_many(found, own)),
+        *(row for pair in _some(headings, HEADINGS, chance) for row in pair),
+        *(_of_documentation(row) for row in _as_many(found, chance)),
     ]
 
 
@@ -132,10 +126,6 @@ def _as_many(rows: Sequence[RefusalRow], chance: random.Random) -> Iterator[Refu
 
 def _by_title(articles: Iterable[squad.Article]) -> list[squad.Article]:
     return sorted(articles, key=lambda article: article.title)
-
-
-def _first_passages(rows: Iterable[RefusalRow]) -> list[str]:
-    return sorted({row.passages[0].id for row in rows})
 
 
 def _of_documentation(row: RefusalRow) -> RefusalRow:

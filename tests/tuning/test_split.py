@@ -18,7 +18,7 @@ from tuning.kinship import families
 from tuning.row_parts import TrainingRow, gold_passages
 from tuning.rows import Origin, RefusalRow, dump_row
 from tuning.shingles import fold
-from tuning.split import Share, Split, SplitRule, _Family, split_rows
+from tuning.split import Share, Split, SplitRule, Splits, _Family, split_rows
 
 HALVES = SplitRule(calibration=Share(share=0.2), held_out=Share(share=0.3))
 NAMES = st.sampled_from(["", "a", "b", "c", "d"])
@@ -116,10 +116,8 @@ def test_another_seed_is_another_split():
 
 def test_more_rows_move_few():
     rows = pages(101)
-    before, after = split_rows(rows[:-3], HALVES, seed=3), split_rows(rows, HALVES, seed=3)
-    was = {dump_row(row): split for split, members in before.rows.items() for row in members}
-    now = {dump_row(row): split for split, members in after.rows.items() for row in members}
-    assert sum(now[row] is not split for row, split in was.items()) <= 9
+    was, now = (split_of(split_rows(given, HALVES, seed=3), rows[:-3]) for given in (rows[:-3], rows))
+    assert sum(before is not after for before, after in zip(was, now, strict=True)) <= 9
 
 
 def sourced(source: str, rows: list[RefusalRow]) -> list[RefusalRow]:
@@ -127,6 +125,15 @@ def sourced(source: str, rows: list[RefusalRow]) -> list[RefusalRow]:
         row.model_copy(update={"origin": Origin(document=f"{source} {row.origin.document}", source=source)})
         for row in rows
     ]
+
+
+def one_family(source: str, rows: list[RefusalRow]) -> list[RefusalRow]:
+    return [row.model_copy(update={"origin": Origin(document=source, source=source)}) for row in rows]
+
+
+def split_of(found: Splits[RefusalRow], wanted: list[RefusalRow]) -> list[Split]:
+    places = {dump_row(row): split for split, rows in found.rows.items() for row in rows}
+    return [places[dump_row(row)] for row in wanted]
 
 
 def held_out(rows: list[RefusalRow], source: str, seed: int) -> float:
@@ -143,13 +150,45 @@ def test_each_source_gives_each_split_its_share():
         assert held_out(rows, "many", seed) == pytest.approx(0.3, abs=0.06)
 
 
-def test_sources_of_few_families_give_their_share_together():
+def test_sources_of_one_family_each_give_their_share_together():
     many = pages(60)
-    small = [row for n in range(10) for row in sourced(f"small {n}", many[n * 9 : n * 9 + 9])]
+    small = [row for n in range(20) for row in one_family(f"small {n}", many[n * 3 : n * 3 + 3])]
     rows = [*small, *sourced("large", many[90:])]
-    shares = [held_out(rows, "large", seed) for seed in range(12)]
-    assert sum(shares) / len(shares) == pytest.approx(0.3, abs=0.05)
-    assert max(shares) < 0.6
+    for seed in range(12):
+        judged = split_rows(rows, HALVES, seed=seed).rows[Split.HELD_OUT]
+        assert sum(row.origin.source.startswith("small") for row in judged) / len(small) == pytest.approx(0.3, abs=0.06)
+        assert held_out(rows, "large", seed) == pytest.approx(0.3, abs=0.06)
+
+
+def test_a_source_that_cannot_give_its_share_takes_none_from_others():
+    many = pages(200, 1)
+    rows = [*one_family("single", many[:100]), *sourced("small", many[100:])]
+    for seed in range(12):
+        assert held_out(rows, "small", seed) == pytest.approx(0.3, abs=0.01)
+
+
+def test_what_one_source_grows_by_moves_nothing_of_another():
+    many = pages(121, 1)
+    other = sourced("other", many[:60])
+    before, after = (split_rows([*other, *one_family("grown", many[60:end])], HALVES, seed=3) for end in (119, 121))
+    assert split_of(before, other) == split_of(after, other)
+
+
+@given(st.lists(related(), max_size=12), st.integers(0, 3), st.floats(0.05, 0.9), st.floats(0.01, 0.9))
+def test_something_is_always_left_to_train_on(rows: list[RefusalRow], seed: int, share: float, of_rest: float):
+    rule = SplitRule(calibration=Share(share=(1 - share) * of_rest), held_out=Share(share=share))
+    assert split_rows(rows, rule, seed=seed).rows[Split.TRAIN] or not rows
+
+
+def test_shares_that_leave_nothing_are_refused():
+    with pytest.raises(ValueError, match="no row to train on"):
+        SplitRule(calibration=Share(share=0.5), held_out=Share(share=0.5))
+
+
+def test_bounds_lower_the_usual_shares_and_never_raise_them():
+    assert SplitRule.bounded(1000, calibration=50, held_out=500) == SplitRule(
+        calibration=Share(share=0.05, rows=50), held_out=Share(share=0.1, rows=500)
+    )
 
 
 def test_a_large_family_of_one_source_does_not_stand_for_the_others():
