@@ -28,6 +28,7 @@ lint: $(READY) ## Format, lint and import contracts
 types: $(READY) ## mypy, strict on the packages
 	@$(BIN)/mypy
 
+# In the order of the files, so that the longest (end_to_end) begin first.
 tests: $(READY) ## pytest alone; ARGS="-k words" is handed on
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 

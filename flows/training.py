@@ -31,7 +31,13 @@ def base_of(settings: Settings, behaviour: Behaviour, say: Say) -> ModelFolder:
 
 
 def train(plan: Plan, rows: Sequence[Any], base: ModelFolder, run: Path, *, say: Say, progress: Progress) -> None:
-    """Trains into `run`, or goes on there; then `run/adapter` is the candidate. Raises NothingToTrainOn."""
+    """Trains into `run`, or goes on there; then `run/adapter` is the candidate, which stays as it is.
+
+    Raises NothingToTrainOn.
+    """
+    if (run / "adapter").exists():
+        say("It was trained before.")
+        return
     told = _told(plan.behaviour, progress)
     if plan.behaviour is Behaviour.RERANK:
         from tuning.train_reranker import train_reranker

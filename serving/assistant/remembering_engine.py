@@ -6,7 +6,7 @@ What an engine answers depends on the request, on the weights and on the librari
 content, so a digest of these is where an answer is found again. What is asked otherwise is computed.
 
 Covered: kills at any instant. A file that cannot be read or written costs time and nothing else. Not covered: figures
-of speed, and whether an adapter is still loaded whose answer is known.
+of speed, whether an adapter is still loaded whose answer is known, and a change of the engine's own code.
 """
 
 from __future__ import annotations

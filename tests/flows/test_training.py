@@ -25,7 +25,7 @@ RECIPE = Recipe(
     behaviour="refusal",
     lora=LoraRecipe(rank=2, alpha=4),
     learning_rate=0.01,
-    epochs=1,
+    epochs=1.4,  # steps that are no whole number: a trainer that is called again would train on
     examples_per_sequence=4,
     tokens_per_sequence=4096,
     sequences_per_step=1,
@@ -64,4 +64,7 @@ def test_rows_are_trained_on_and_a_finished_run_gives_the_same_adapter_again() -
     stage, step, steps = shown[-1]
     assert stage.startswith("train refusal")
     assert step == steps > 0
-    assert once() == first
+    trained = len(shown)
+    assert [once() for _ in range(3)] == [first] * 3
+    assert len(shown) == trained
+    assert said[-1] == "It was trained before."
