@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from flows.exit_codes import DONE, NOT_SO
-from flows.production import open_registry, serving_check, waiting_starters
+from flows.production import open_registry, serving_check
+from flows.starters import Starters, look_at_starters, manifest_of
 from flows.tables import columns, scores
 from serving.interface.behaviours import Behaviour
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from flows.settings import Settings
     from serving.registry.adapters import ListedAdapter
     from serving.registry.channels import Switch
+    from serving.registry.errors import RegistryError
     from serving.registry.manifest import AdapterManifest
 
 __all__ = ["Listing", "Shown", "Switched", "list_adapters", "promote_adapter", "rollback_adapter", "show_adapter"]
@@ -30,34 +32,36 @@ class Listing:
 
     adapters: tuple[ListedAdapter, ...]
     production: dict[Behaviour, str]
-    waiting: tuple[str, ...]
-    """Starters that the next answer takes over, if they fit the models in use."""
+    starters: Starters
     verified: bool
     """Whether every file was read, and not the manifests alone."""
 
     @property
     def code(self) -> int:
-        """A damaged or missing adapter is not so."""
-        return NOT_SO if any(adapter.problem for adapter in self.adapters) else DONE
+        """A damaged or missing adapter, or a damaged starter, is not so."""
+        return NOT_SO if self._problems() else DONE
 
     def as_json(self) -> dict[str, Any]:
-        """Whether all is well, `production` by behaviour, then the versions, oldest first."""
+        """Whether all is well, `production` by behaviour, the versions, oldest first, and the starters."""
         production = {str(behaviour): value for behaviour, value in self.production.items()}
         listed = [_listed(adapter) for adapter in self.adapters]
-        head = {"healthy": self.code == DONE, "production": production}
-        return head | {"adapters": listed, "waiting_starters": list(self.waiting)}
+        damaged = [_problem(problem) for problem in self.starters.problems]
+        head = {"healthy": self.code == DONE, "production": production, "adapters": listed}
+        return head | {"waiting_starters": list(self.starters.waiting), "damaged_starters": damaged}
 
     def as_text(self) -> str:
-        """What is served, then a line a version, and below it what is wrong with it."""
+        """What is served, then a line a version, below them what is wrong, and the starters that wait."""
         served = [["behaviour", "in production"], *([str(b), value] for b, value in self.production.items())]
-        waiting = [f"{name} is a starter; the first answer takes it over if it fits." for name in self.waiting]
-        if not self.adapters:
-            return "\n".join([*columns(served), "", "No adapter is registered.", *waiting])
         rows = [["version", "behaviour", "created", "gate", "in use"], *(_line(adapter) for adapter in self.adapters)]
-        problems = [f"WRONG: {a.problem}\n  {a.problem.remedy}" for a in self.adapters if a.problem]
-        if self.verified and not problems:
-            problems = ["Every file is what the manifest of its adapter says."]
-        return "\n".join([*columns(served), "", *columns(rows), *problems, *waiting])
+        listed = columns(rows) if self.adapters else ["No adapter is registered."]
+        told = [f"WRONG: {problem}\n  {problem.remedy}" for problem in self._problems()]
+        if self.verified and not told:
+            told = ["Every file of every adapter and starter is what its manifest says."]
+        waiting = [f"{name} is a starter; {prospect}." for name, prospect in self.starters.waiting.items()]
+        return "\n".join([*columns(served), "", *listed, *told, *waiting])
+
+    def _problems(self) -> list[RegistryError]:
+        return [*(adapter.problem for adapter in self.adapters if adapter.problem), *self.starters.problems]
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,9 @@ class Switched:
 
 
 def list_adapters(settings: Settings, *, verify: bool = False, behaviour: Behaviour | None = None) -> Listing:
-    """Every version; with `verify` each file of each is read.
+    """Every version and every starter; with `verify` each file of each is read. What is wrong with one is told.
 
-    Raises ChannelsDamaged, and AdapterDamaged for a starter that is not what its manifest says.
+    Raises ChannelsDamaged, and SettingsInvalid for a `starter` that is no folder.
     """
     registry = open_registry(settings)
     listed = registry.store.list(registry.channels, verify=verify)
@@ -114,7 +118,7 @@ def list_adapters(settings: Settings, *, verify: bool = False, behaviour: Behavi
     return Listing(
         tuple(adapter for adapter in listed if adapter.behaviour in asked),
         {one: registry.value(one) for one in asked},
-        tuple(manifest.name for manifest in waiting_starters(settings, registry) if manifest.behaviour in asked),
+        look_at_starters(settings, registry, asked, verify=verify),
         verify,
     )
 
@@ -125,7 +129,7 @@ def show_adapter(settings: Settings, behaviour: Behaviour, value: str) -> Shown:
 
     registry = open_registry(settings)
     value = registry.value(behaviour) if value == PRODUCTION else value
-    manifest = None if value in untuned_modes(behaviour) else registry.store.show(behaviour, value)
+    manifest = None if value in untuned_modes(behaviour) else manifest_of(settings, registry, behaviour, value)
     return Shown(behaviour, value, manifest, registry.channels.history(Channel.PRODUCTION, behaviour))
 
 
@@ -170,8 +174,12 @@ def _listed(adapter: ListedAdapter) -> dict[str, Any]:
         "created": manifest.created.isoformat() if manifest else None,
         "base_model": manifest.base_model.reference if manifest else None,
         "passed": manifest.verdict.passed if manifest else None,
-        "problem": {"kind": problem.kind, "message": str(problem), "remedy": problem.remedy} if problem else None,
+        "problem": _problem(problem) if problem else None,
     }
+
+
+def _problem(problem: RegistryError) -> dict[str, str]:
+    return {"kind": problem.kind, "message": str(problem), "remedy": problem.remedy}
 
 
 def _line(adapter: ListedAdapter) -> list[str]:
@@ -192,6 +200,12 @@ def _manifest(manifest: AdapterManifest) -> list[str]:
         "",
         *scores({"adapter": manifest.scores, **manifest.baselines}),
         "",
-        f"The gate {'passed' if manifest.verdict.passed else 'did not pass'} it:",
-        *(f"  {reason}" for reason in manifest.verdict.reasons),
+        *_verdict(manifest),
     ]
+
+
+def _verdict(manifest: AdapterManifest) -> list[str]:
+    """What the gate said, and the reasons below it where it gave any."""
+    verdict = manifest.verdict
+    said = f"The gate {'passed' if verdict.passed else 'did not pass'} it{':' if verdict.reasons else '.'}"
+    return [said, *(f"  {reason}" for reason in verdict.reasons)]

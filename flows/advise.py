@@ -21,6 +21,10 @@ _WAYS = {
     ("behaviour", "volatile"): "prompt",
 }
 """What helps in each quarter of the 2x2."""
+_ENFORCED = (
+    "Budget and gain bind the owner alone: no run is stopped by them, and the gate decides by thresholds of its own"
+    " (tuning/gates, or yours with --gate)."
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Advised:
                 f"Budget {charter.budget.hours:g} hours and {charter.budget.cost:g}; at least {charter.rows.minimum} "
                 f"rows, at most {charter.rows.synthetic_cap:.0%} synthetic; worth it from "
                 f"{charter.least_gain.points:g} points of {charter.least_gain.metric}.",
+                _ENFORCED,
                 "",
                 *_questions(charter),
                 "",

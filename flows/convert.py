@@ -7,7 +7,7 @@
 | `cast`           | CAsT's topics, JSON                | `query_rewrite`                  |
 | `rewrites`       | one turn a line                    | `query_rewrite`                  |
 | `disfl_qa`       | its pairs, then SQuAD's articles   | `query_rewrite`                  |
-| `doc2dial`       | its documents, then its turns      | `citation`, `refusal`            |
+| `doc2dial`       | its documents, then its turns      | `refusal`, `citation`, `rerank`  |
 | `question_pages` | one question with its page a line  | `rerank`, `refusal`              |
 
 Passages for `question_pages` are found in the index, which must hold the pages.
@@ -15,7 +15,7 @@ Passages for `question_pages` are found in the index, which must hold the pages.
 
 from __future__ import annotations
 
-import json
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,9 +27,10 @@ from flows.wiring import open_search
 from serving.interface.behaviours import Behaviour
 from tuning.converters import disfl_qa, doc2dial, question_pages, rewrites, squad
 from tuning.converters.converted import Converted
+from tuning.converters.files import read_file, read_files
 from tuning.converters.question_pages import Candidate, Candidates, Pair
 from tuning.errors import DataInvalid, RowsInvalid
-from tuning.rows import write_rows
+from tuning.rows import Origin, write_rows
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -41,6 +42,8 @@ Say = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
 _CANDIDATES = 30
 """Passages that are looked through for one of the page that helps."""
+_CHOICES = {"passages": "number of passages", "source": "source", "licence": "licence"}
+"""Options that not every way takes, and what they choose."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,10 @@ class Options:
     passages: int | None = None
     """Passages a row; None for the converter's own default. Refused where rows show none, or always one."""
     seed: int = 0
+    source: str | None = None
+    """Name of the data set, where its files do not tell. Refused where they do."""
+    licence: str | None = None
+    """Licence of the data set, where its files do not tell. Refused where they do."""
 
 
 @dataclass(frozen=True)
@@ -83,28 +90,57 @@ def convert_files(
     say: Say,
     progress: Progress = lambda stage, done, total: None,
 ) -> Made:
-    """Reads the files and writes the rows. Raises DataInvalid, and RowsInvalid if no row comes of them."""
-    if output.resolve() in {path.resolve() for path in files}:
-        raise DataInvalid(f"The rows would replace {output}, of which they are made.", remedy="Name another --output.")
+    """Reads the files and writes the rows. Raises DataInvalid, and RowsInvalid where no row comes of them or can go."""
+    target = _target(output, files)
+    way = _way(kind, behaviour, options)
+    made = way.make(_Task(settings, files, options, say, progress))
+    if not made.rows:
+        told = "; ".join(f"{count}: {reason}" for reason, count in made.left_out.items()) or "there was nothing in them"
+        raise RowsInvalid(f"No row of {behaviour} came of the files ({told}).", remedy="Give other files or options.")
+    try:
+        write_rows(target, made.rows)
+    except OSError as cause:
+        raise _unwritable(output, f"{cause.strerror or cause}") from cause
+    return Made(kind, behaviour, output, len(made.rows), dict(made.left_out))
+
+
+def _target(output: Path, files: Sequence[Path]) -> Path:
+    """The file that `output` stands for, links followed, found to be one that can be written."""
+    try:
+        target = output.resolve()
+        if target.exists() and not target.is_file():
+            raise _unwritable(output, "it is a folder" if target.is_dir() else "it is no regular file")
+        if target.exists() and any(path.exists() and path.samefile(target) for path in files):
+            raise DataInvalid(
+                f"The rows would replace {output}, of which they are made.", remedy="Name another --output."
+            )
+        with tempfile.TemporaryFile(dir=target.parent):
+            return target
+    except OSError as cause:
+        raise _unwritable(output, f"{cause.strerror or cause}") from cause
+    except RuntimeError as cause:
+        raise _unwritable(output, "its links lead in a circle") from cause
+
+
+def _unwritable(output: Path, why: str) -> RowsInvalid:
+    return RowsInvalid(
+        f"No rows can be written to {output}: {why}.", remedy="Name a file in a folder of yours with --output."
+    )
+
+
+def _way(kind: Format, behaviour: Behaviour, options: Options) -> _Way:
     if (kind, behaviour) not in _WAYS:
         known = sorted(to for source, to in _WAYS if source is kind)
         raise DataInvalid(
             f"The format {kind} does not make rows of {behaviour}.", remedy=f"It makes rows of: {', '.join(known)}."
         )
     way = _WAYS[kind, behaviour]
-    if options.passages is not None and not way.shows_passages:
-        raise DataInvalid(
-            f"Rows of {behaviour} from {kind} have no number of passages to choose.", remedy="Leave out --passages."
-        )
-    made = way.make(_Task(settings, files, options, say, progress))
-    if not made.rows:
-        told = "; ".join(f"{count}: {reason}" for reason, count in made.left_out.items()) or "there was nothing in them"
-        raise RowsInvalid(f"No row of {behaviour} came of the files ({told}).", remedy="Give other files or options.")
-    try:
-        write_rows(output, made.rows)
-    except OSError as cause:
-        raise RowsInvalid(f"{output} cannot be written: {cause}.", remedy="Name another file with --output.") from cause
-    return Made(kind, behaviour, output, len(made.rows), dict(made.left_out))
+    for name, what in _CHOICES.items():
+        if getattr(options, name) is not None and name not in way.takes:
+            raise DataInvalid(
+                f"Rows of {behaviour} from {kind} have no {what} to choose.", remedy=f"Leave out --{name}."
+            )
+    return way
 
 
 @dataclass(frozen=True)
@@ -120,18 +156,24 @@ class _Task:
         """How many passages a row shows, where that was said."""
         return {} if self.options.passages is None else {"passages": self.options.passages}
 
+    @property
+    def told(self) -> dict[str, str]:
+        """The source and the licence, where they were said."""
+        given = {"source": self.options.source, "licence": self.options.licence}
+        return {name: text for name, text in given.items() if text is not None}
+
 
 @dataclass(frozen=True)
 class _Way:
     """How one format becomes rows of one behaviour."""
 
     make: Callable[[_Task], Converted[Any]]
-    shows_passages: bool = True
-    """Whether rows can be made with a number of passages."""
+    takes: tuple[str, ...] = ()
+    """Of `_CHOICES`, those that it leaves."""
 
 
 def _articles(files: Sequence[Path]) -> list[squad.Article]:
-    return [article for path in files for article in squad.read_squad(_parsed(path))]
+    return read_files(files, lambda file: squad.read_squad(file.whole()))
 
 
 def _squad_refusal(task: _Task) -> Converted[Any]:
@@ -147,30 +189,30 @@ def _squad_rerank(task: _Task) -> Converted[Any]:
 
 
 def _canard(task: _Task) -> Converted[Any]:
-    asked = [one for path in task.files for one in rewrites.read_canard(_parsed(path))]
+    asked = read_files(task.files, lambda file: rewrites.read_canard(file.whole()))
     return rewrites.query_rewrite_rows(asked)
 
 
 def _cast(task: _Task) -> Converted[Any]:
-    asked = [one for path in task.files for one in rewrites.read_cast(_parsed(path))]
+    asked = read_files(task.files, lambda file: rewrites.read_cast(file.whole()))
     return rewrites.query_rewrite_rows(asked)
 
 
 def _rewrites(task: _Task) -> Converted[Any]:
-    asked = [one for path in task.files for one in rewrites.read_rewrites(_lines(path))]
-    return rewrites.query_rewrite_rows(asked)
+    asked = read_files(task.files, lambda file: rewrites.read_rewrites(file.records()))
+    return rewrites.query_rewrite_rows(asked, licence=task.options.licence or "")
 
 
 def _disfl_qa(task: _Task) -> Converted[Any]:
     pairs, *articles = _several(task, "its pairs, then the SQuAD files of its articles")
-    read = disfl_qa.read_disfl_qa(_parsed(pairs))
+    read = read_file(pairs, lambda file: disfl_qa.read_disfl_qa(file.whole()))
     return disfl_qa.query_rewrite_rows(read, _articles(articles), seed=task.options.seed)
 
 
 def _doc2dial(task: _Task) -> tuple[tuple[doc2dial.Page, ...], list[doc2dial.AskedTurn]]:
-    documents, *turns = _several(task, "its documents, then its turns")
-    asked = [turn for path in turns for turn in doc2dial.read_turns(_lines(path))]
-    return doc2dial.read_documents(_lines(documents)), asked
+    first, *others = _several(task, "its documents, then its turns")
+    documents = read_file(first, lambda file: doc2dial.read_documents(file.records()))
+    return documents, read_files(others, lambda file: doc2dial.read_turns(file.records(), documents))
 
 
 def _doc2dial_citation(task: _Task) -> Converted[Any]:
@@ -181,41 +223,53 @@ def _doc2dial_refusal(task: _Task) -> Converted[Any]:
     return doc2dial.refusal_rows(*_doc2dial(task), unanswerable=True, seed=task.options.seed)
 
 
+def _doc2dial_rerank(task: _Task) -> Converted[Any]:
+    return doc2dial.rerank_rows(*_doc2dial(task), seed=task.options.seed, **task.shown)
+
+
 def _question_pages_rerank(task: _Task) -> Converted[Any]:
     with _asked_pages(task) as (pairs, candidates):
-        return question_pages.rerank_rows(pairs, candidates, **task.shown)
+        return question_pages.rerank_rows(pairs, candidates, origin=_page_origin(task), **task.shown)
 
 
 def _question_pages_refusal(task: _Task) -> Converted[Any]:
     with _asked_pages(task) as (pairs, candidates):
-        return question_pages.refusal_rows(pairs, candidates, seed=task.options.seed)
+        return question_pages.refusal_rows(pairs, candidates, origin=_page_origin(task), seed=task.options.seed)
+
+
+def _page_origin(task: _Task) -> Origin:
+    return question_pages.ORIGIN.model_copy(update=task.told)
 
 
 @contextmanager
 def _asked_pages(task: _Task) -> Iterator[tuple[Iterator[Pair], Candidates]]:
     """The questions, and a search of the index."""
+    from retrieval.generations import read_catalogue
     from retrieval.texts import TextArchive
     from serving.assistant.library import IndexLibrary
 
-    pairs = [pair for path in task.files for pair in question_pages.read_question_pages(_lines(path))]
+    asked = read_files(task.files, lambda file: question_pages.read_question_pages(file.records()))
     with open_search(task.settings, task.say) as desk:
         archive = TextArchive(task.settings.index_root, task.settings.texts_root)
         library = IndexLibrary(desk.reader, desk.encoder, archive)
+        _, catalogue = read_catalogue(task.settings.index_root, desk.reader.generation.number)
+        pairs = question_pages.with_uris(asked, [document.uri for document in catalogue.documents])
         yield _told(pairs, task.progress), lambda question: _candidates(library, question)
 
 
 _WAYS = {
-    (Format.SQUAD, Behaviour.REFUSAL): _Way(_squad_refusal),
-    (Format.SQUAD, Behaviour.CITATION): _Way(_squad_citation),
-    (Format.SQUAD, Behaviour.RERANK): _Way(_squad_rerank),
-    (Format.CANARD, Behaviour.QUERY_REWRITE): _Way(_canard, shows_passages=False),
-    (Format.CAST, Behaviour.QUERY_REWRITE): _Way(_cast, shows_passages=False),
-    (Format.REWRITES, Behaviour.QUERY_REWRITE): _Way(_rewrites, shows_passages=False),
-    (Format.DISFL_QA, Behaviour.QUERY_REWRITE): _Way(_disfl_qa, shows_passages=False),
-    (Format.DOC2DIAL, Behaviour.CITATION): _Way(_doc2dial_citation),
-    (Format.DOC2DIAL, Behaviour.REFUSAL): _Way(_doc2dial_refusal, shows_passages=False),
-    (Format.QUESTION_PAGES, Behaviour.RERANK): _Way(_question_pages_rerank),
-    (Format.QUESTION_PAGES, Behaviour.REFUSAL): _Way(_question_pages_refusal, shows_passages=False),
+    (Format.SQUAD, Behaviour.REFUSAL): _Way(_squad_refusal, ("passages",)),
+    (Format.SQUAD, Behaviour.CITATION): _Way(_squad_citation, ("passages",)),
+    (Format.SQUAD, Behaviour.RERANK): _Way(_squad_rerank, ("passages",)),
+    (Format.CANARD, Behaviour.QUERY_REWRITE): _Way(_canard),
+    (Format.CAST, Behaviour.QUERY_REWRITE): _Way(_cast),
+    (Format.REWRITES, Behaviour.QUERY_REWRITE): _Way(_rewrites, ("licence",)),
+    (Format.DISFL_QA, Behaviour.QUERY_REWRITE): _Way(_disfl_qa),
+    (Format.DOC2DIAL, Behaviour.CITATION): _Way(_doc2dial_citation, ("passages",)),
+    (Format.DOC2DIAL, Behaviour.REFUSAL): _Way(_doc2dial_refusal),
+    (Format.DOC2DIAL, Behaviour.RERANK): _Way(_doc2dial_rerank, ("passages",)),
+    (Format.QUESTION_PAGES, Behaviour.RERANK): _Way(_question_pages_rerank, ("passages", "source", "licence")),
+    (Format.QUESTION_PAGES, Behaviour.REFUSAL): _Way(_question_pages_refusal, ("source", "licence")),
 }
 
 
@@ -240,29 +294,3 @@ def _several(task: _Task, what: str) -> Sequence[Path]:
     if len(task.files) < 2:
         raise DataInvalid("One file is not enough for this format.", remedy=f"Name several: {what}.")
     return task.files
-
-
-def _parsed(path: Path) -> object:
-    """A whole JSON file."""
-    return _loaded(_read(path), f"{path}")
-
-
-def _lines(path: Path) -> Iterator[object]:
-    """A file with one JSON document a line."""
-    for number, line in enumerate(_read(path).split("\n"), 1):
-        if line.strip():
-            yield _loaded(line, f"{path}, line {number}")
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as cause:
-        raise DataInvalid(f"{path} cannot be read: {cause}.", remedy="Name a file of text in UTF-8.") from cause
-
-
-def _loaded(text: str, where: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as cause:
-        raise DataInvalid(f"{where}: {cause}.", remedy="Give the file as its makers publish it.") from cause

@@ -5,16 +5,18 @@ Nothing is taken over, promoted or rolled back here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from flows.checks import Check, checked
-from flows.production import Registry, open_registry, serving_check, waiting_starters
+from flows.production import Registry, open_registry, serving_check
+from flows.starters import look_at_starters
 from serving.interface.behaviours import Behaviour
 
 if TYPE_CHECKING:
     from flows.settings import Settings
+    from serving.registry.errors import RegistryError
 
 __all__ = ["examine_adapters"]
 
@@ -33,10 +35,8 @@ def examine_adapters(settings: Settings, *, models: bool) -> Iterator[Check]:
 
 def _registered(registry: Registry) -> Check:
     listed = registry.store.list(registry.channels, verify=True)
-    wrong = [adapter for adapter in listed if adapter.problem]
-    if wrong:
-        mend = wrong[0].problem.remedy if wrong[0].problem else ""
-        return Check("adapters", False, "; ".join(str(adapter.problem) for adapter in wrong), mend)
+    if wrong := [adapter.problem for adapter in listed if adapter.problem]:
+        return _wrong("adapters", wrong)
     return Check("adapters", True, f"{len(listed)} registered, every file as its manifest says" if listed else "none")
 
 
@@ -53,8 +53,14 @@ def _served(settings: Settings, registry: Registry, behaviour: Behaviour, models
 
 
 def _starters(settings: Settings, registry: Registry) -> Check:
-    """Which starters wait; the first answer takes over those that fit."""
-    waiting = ", ".join(starter.name for starter in waiting_starters(settings, registry))
-    if waiting:
-        return Check("starters", True, f"{waiting} to be taken over by the first answer, where they fit")
-    return Check("starters", True, f"none waits in {settings.starter_root}")
+    """Whether they are whole, and which of them wait."""
+    starters = look_at_starters(settings, registry, Behaviour, verify=True)
+    if starters.problems:
+        return _wrong("starters", starters.problems)
+    waiting = "; ".join(f"{name}: {prospect}" for name, prospect in starters.waiting.items())
+    return Check("starters", True, waiting or f"none waits in {settings.starter_root}")
+
+
+def _wrong(name: str, problems: Sequence[RegistryError]) -> Check:
+    """Everything that is wrong, and how to mend the first."""
+    return Check(name, False, "; ".join(map(str, problems)), problems[0].remedy)

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from flows.rerankers import Rerankers
+from flows.starters import manifest_of, starter_folder
 from serving.interface.behaviours import GENERATIVE, Behaviour, UntunedMode
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from serving.interface.template import ChatTemplate
     from serving.registry.adapters import AdapterStore
     from serving.registry.channels import Channels, Check
-    from serving.registry.manifest import AdapterManifest, BaseIdentity, RegisteredAdapter
+    from serving.registry.manifest import BaseIdentity, RegisteredAdapter
     from serving.registry.models import ModelFolder
 
 __all__ = [
@@ -42,7 +43,6 @@ __all__ = [
     "reranks",
     "serving_check",
     "untuned",
-    "waiting_starters",
 ]
 
 Say = Callable[[str], None]
@@ -168,7 +168,7 @@ def serving_check(settings: Settings, registry: Registry, say: Say) -> Check:
     from serving.registry.tokenizer import open_template
 
     def check(behaviour: Behaviour, version: str) -> None:
-        registry.store.show(behaviour, version)  # a mistyped version needs no model to be told
+        manifest_of(settings, registry, behaviour, version)  # a mistyped version needs no model to be told
         model = prepare_model(settings.base_model, settings.models, progress=say)
         encoder = reranker_base(settings, say) if behaviour is Behaviour.RERANK else None
         fit = fit_to(open_template(model.path), model, encoder)
@@ -180,17 +180,16 @@ def serving_check(settings: Settings, registry: Registry, say: Say) -> Check:
 def adopt(settings: Settings, adapters: Adapters, say: Say, *, at: datetime) -> None:
     """Take the starters over, once; says which are new, and why one is not taken where nobody chose another.
 
-    Raises what `adopt_starters` does.
+    Raises SettingsInvalid, and what `adopt_starters` does.
     """
     from serving.registry.channels import Channel
     from serving.registry.starter import Refused, adopt_starters
 
     registry, fit = adapters.registry, adapters.fit
-    starters = adopt_starters(
-        settings.starter_root, registry.store, registry.channels, bases=fit.bases, contracts=fit.contracts, at=at
-    )
+    root, store, channels = starter_folder(settings), registry.store, registry.channels
+    starters = adopt_starters(root, store, channels, bases=fit.bases, contracts=fit.contracts, at=at)
     for starter in starters:
-        free = registry.channels.value(Channel.PRODUCTION, starter.behaviour) is None
+        free = channels.value(Channel.PRODUCTION, starter.behaviour) is None
         if isinstance(starter, Refused) and free:
             say(
                 f"{starter.behaviour} runs {untuned(starter.behaviour)}; its starter is not used. {starter.reason}"
@@ -198,14 +197,6 @@ def adopt(settings: Settings, adapters: Adapters, say: Say, *, at: datetime) -> 
             )
         elif not isinstance(starter, Refused) and starter.promoted:
             say(f"Took the starter {starter.behaviour}@{starter.version} into service.")
-
-
-def waiting_starters(settings: Settings, registry: Registry) -> list[AdapterManifest]:
-    """Starters that were not taken over, or not yet. Raises AdapterDamaged."""
-    from serving.registry.starter import read_starters
-
-    found = read_starters(settings.starter_root)
-    return [starter for starter in found if not registry.store.holds(starter.behaviour, starter.version)]
 
 
 def reranks(settings: Settings, registry: Registry) -> bool:

@@ -15,6 +15,7 @@ again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -148,16 +149,17 @@ def take_snapshot(settings: Settings, plan: Plan, say: Say) -> str:
 def train_candidate(settings: Settings, plan: Plan, snapshot_id: str, say: Say, progress: Progress) -> Path:
     """The folder of the run, in which `adapter/` is a trained candidate. Raises TrainingNotAdvised for too few rows."""
     from flows.training import base_of, train
-    from serving.registry.files import locked
     from tuning.charter import advise, require_yes
+    from tuning.enough import require_enough
 
     snapshot = _open(settings, plan, snapshot_id)
     # The plan asked for today's date when it was frozen; a run that goes on tomorrow is the same run.
     require_yes(advise(plan.charter, today=plan.charter.review_date, rows=sum(snapshot.manifest.rows.values())))
+    require_enough(plan.thresholds, snapshot, seed=plan.seed)
     base = base_of(settings, plan.behaviour, say)
     name = run_name(plan, snapshot_id, [base.weights_digest, base.tokenizer_digest])
     run: Path = settings.runs_root / plan.behaviour / name
-    with locked(run / ".lock"):
+    with _alone_in(run, say):
         train(plan, snapshot.rows("train"), base, run, say=say, progress=progress)
     return run
 
@@ -170,11 +172,10 @@ def register_candidate(
     from flows.reports import write_report, write_statements
     from flows.wiring import open_bench
     from serving.registry.channels import Channel
-    from serving.registry.files import locked
 
     snapshot, reranks = _open(settings, plan, snapshot_id), plan.behaviour is Behaviour.RERANK
     opened = open_bench(settings, say, tries_rerankers=reranks, answers=None if reranks else run / ANSWERS)
-    with locked(run / ".lock"), opened as (bench, adapters):
+    with _alone_in(run, say), opened as (bench, adapters):
         since = adapters.registry.channels.history(Channel.PRODUCTION, plan.behaviour)
         judged = judge(bench, adapters, plan, snapshot, run / "adapter", progress=progress)
         with write_statements(run, plan, snapshot, judged) as statements:
@@ -206,6 +207,14 @@ def describe(settings: Settings, plan: Plan, snapshot_id: str, version: str, *, 
     manifest = open_registry(settings).store.show(plan.behaviour, version)
     rows = {str(split): count for split, count in _open(settings, plan, snapshot_id).manifest.rows.items()}
     return Retrained(manifest, rows, report_path(settings, manifest), promoted)
+
+
+def _alone_in(run: Path, say: Say) -> AbstractContextManager[None]:
+    """One retraining at a time works in a run's folder; the next says that it waits."""
+    from serving.registry.files import locked
+
+    told = "Another retraining of the same run is at work; waiting for it."
+    return locked(run / ".lock", waiting=lambda: say(told))
 
 
 def _open(settings: Settings, plan: Plan, snapshot_id: str) -> Any:

@@ -10,17 +10,21 @@ from typing import Any
 
 import pytest
 import typer
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from flows.cli import app
 from flows.exit_codes import EXIT_CODES, INTERRUPTED, MENDABLE
 from flows.settings import PREFIX, Settings, SourceSettings
 from serving.assistant.answer import Answer, Citation, Versions
+from serving.assistant.support import SUPPORT_THRESHOLD
 from serving.interface.behaviours import Behaviour
 from serving.interface.fingerprint import contract_digest
 from serving.interface.refusal import Reason, refusal_text
 from serving.registry.models import ModelFolder
 from serving.registry.tokenizer import open_template
+from tuning.recipe import Recipe
+from tuning.recipe_rerank import RerankRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -213,6 +217,24 @@ def test_variables_are_named_at_all():
     assert sum(text.count(PREFIX) for text in TEXTS.values()) > 5
 
 
+def keys(settings: type[BaseModel], path: str = "") -> Iterator[str]:
+    """The keys of a YAML file, those of a table below it with its name before them."""
+    for name, field in settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from keys(field.annotation, f"{path}{name}.")
+        else:
+            yield path + name
+
+
+def test_every_key_of_a_recipe_is_listed():
+    listed = [
+        sorted(name.strip() for row in table(TEXTS["retraining.md"], heading) for name in row[0].split(","))
+        for heading in ("Recipes", "The recipe of the reranker")
+    ]
+    assert listed == [sorted(keys(Recipe)), sorted(set(keys(RerankRecipe)) - set(keys(Recipe)))]
+    assert "lora.rank" in listed[0]
+
+
 def test_every_kind_of_error_is_listed_with_its_exit_code():
     cells = [line.strip("|").split("|") for line in TEXTS["errors.md"].splitlines() if line.startswith("| `")]
     listed = [(row[0].strip(" `"), int(row[-1])) for row in cells]
@@ -237,6 +259,13 @@ def test_every_kind_of_error_that_another_page_names_exists():
 def test_every_field_of_an_answer_is_explained(heading: str, fields: set[str]):
     rows = table(TEXTS["searching-and-asking.md"], heading)
     assert [name.strip() for row in rows for name in row[0].split(",")] == list(fields)
+
+
+def test_the_threshold_of_the_support_check_is_the_one_in_use():
+    (dropped,) = re.findall(r"A sentence below (\S+) is dropped", TEXTS["citations.md"])
+    meanings = {row[0]: row[1] for row in table(TEXTS["searching-and-asking.md"], "Fields of a citation")}
+    (least,) = re.findall(r"from (\S+) to 1$", meanings["support"])
+    assert float(dropped) == float(least) == SUPPORT_THRESHOLD
 
 
 def test_the_answer_that_is_shown_is_an_answer():

@@ -16,11 +16,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from serving.interface.behaviours import Behaviour
 from tuning.errors import CharterInvalid, TrainingNotAdvised
 from tuning.strict_yaml import read_yaml
+from tuning.thresholds import MEASURES
 
 __all__ = [
     "QUESTIONS",
@@ -94,7 +95,7 @@ class Failure(_Part):
 
 
 class Budget(_Part):
-    """What one training run may cost at most."""
+    """What one training run may cost at most. A promise to the owner: no run is stopped by it."""
 
     hours: float = Field(gt=0)
     """Wall-clock hours on the machine that trains."""
@@ -115,6 +116,7 @@ class LeastGain(_Part):
     """The gain for which the owner would pay; the gate decides by its own thresholds."""
 
     metric: Text
+    """One of the behaviour's."""
     points: float = Field(gt=0, le=100)
     """Percentage points over the better of the un-tuned ways."""
 
@@ -136,6 +138,15 @@ class Charter(_Part):
     """A larger model that passes the evaluation by prompting alone and may write rows; empty for none."""
     failure: Failure
     questions: Answers
+
+    @field_validator("least_gain")
+    @classmethod
+    def _is_gained_in_a_metric_of_the_behaviour(cls, gain: LeastGain, info: ValidationInfo) -> LeastGain:
+        behaviour = info.data.get("behaviour")  # absent where it is faulty itself
+        known = [metric.name for metric in MEASURES[behaviour]] if behaviour else [gain.metric]
+        if gain.metric not in known:
+            raise ValueError(f"{gain.metric} is no metric of {behaviour}; it has {', '.join(known)}")
+        return gain
 
 
 @dataclass(frozen=True)

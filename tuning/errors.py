@@ -3,7 +3,7 @@
 GroundskeeperError
 └── TuningError
     ├── CharterInvalid        a charter cannot be read, or a key of it is doubled, unknown, missing or wrong
-    ├── TrainingNotAdvised    the charter says no, and what to do in place of training
+    ├── TrainingNotAdvised    the charter says no, or rows are too few, and what to do in place of training
     ├── NothingToTrainOn      no row is left that could be trained on
     ├── RecipeInvalid         a recipe file cannot be read, or a value of it is out of bounds
     ├── ThresholdsInvalid     the gate's thresholds cannot be read, or a key of them is unknown, missing or wrong
@@ -70,7 +70,7 @@ class CharterInvalid(TuningError):
 
 
 class TrainingNotAdvised(TuningError):
-    """The charter says no; the remedy is what to do in place of training."""
+    """The charter says no, or the gate could pass nobody; the remedy is what to do in place of training."""
 
     kind = "training_not_advised"
 

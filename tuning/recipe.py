@@ -8,16 +8,17 @@ The recipe's digest is part of the manifest of every adapter trained by it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from serving.interface.behaviours import Behaviour
+from serving.interface.behaviours import GENERATIVE, Behaviour
 from tuning.errors import RecipeInvalid
 from tuning.strict_yaml import read_yaml
 
-__all__ = ["Beginning", "LoraRecipe", "Recipe", "read_recipe", "recipe_digest"]
+__all__ = ["Beginning", "LoraRecipe", "Recipe", "read_recipe", "recipe_digest", "refuse_other_behaviours"]
 
 
 class _Frozen(BaseModel):
@@ -64,6 +65,22 @@ class Recipe(_Frozen):
     """At most so many rows choose the thresholds."""
     held_out_rows: int = Field(400, ge=1)
     """At most so many rows are kept for the gate."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_of_a_generative_behaviour(cls, values: Any) -> Any:
+        return refuse_other_behaviours(values, GENERATIVE)
+
+
+def refuse_other_behaviours(values: Any, expected: Sequence[Behaviour]) -> Any:
+    """The values of a recipe, as they are.
+
+    Raises ValueError for a recipe of another behaviour, of which else every key would be a fault.
+    """
+    found = values.get("behaviour") if isinstance(values, dict) else None
+    if any(found == behaviour for behaviour in Behaviour if behaviour not in expected):
+        raise ValueError(f"the recipe is for {found}, not for {' or '.join(expected)}")
+    return values
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -8,13 +8,13 @@ Like every recipe its digest (`recipe.recipe_digest`) is part of the manifest of
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from serving.interface.behaviours import Behaviour
 from tuning.errors import RecipeInvalid
-from tuning.recipe import LoraRecipe
+from tuning.recipe import LoraRecipe, refuse_other_behaviours
 from tuning.strict_yaml import read_yaml
 
 __all__ = ["RerankRecipe", "read_rerank_recipe"]
@@ -46,6 +46,11 @@ class RerankRecipe(BaseModel):
     """At most so many rows are kept for the gate."""
     calibration_rows: int = Field(400, ge=1)
     """At most so many rows of the calibration split choose the weight of the scores against the hybrid order."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_of_the_reranker(cls, values: Any) -> Any:
+        return refuse_other_behaviours(values, [Behaviour.RERANK])
 
 
 def read_rerank_recipe(path: Path) -> RerankRecipe:

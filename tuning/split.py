@@ -60,9 +60,9 @@ class SplitRule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    calibration: Share | None = Share(share=0.1)
+    calibration: Share | None = Share(share=0.15)
     """None: there is no such split, which is another thing than an empty one."""
-    held_out: Share | None = Share(share=0.1)
+    held_out: Share | None = Share(share=0.2)
 
     @model_validator(mode="after")
     def _leaves_rows(self) -> SplitRule:

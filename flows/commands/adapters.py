@@ -83,7 +83,7 @@ def verify(
     json: Json = False,
     home: Home = None,
 ) -> None:
-    """Read every file of every adapter. What is not what its manifest says is named, and the exit code is 1."""
+    """Read every file of every adapter and starter. What its manifest denies is named, and the exit code is 1."""
     with command(json) as console:
         from flows.adapters import list_adapters
         from flows.settings import load_settings

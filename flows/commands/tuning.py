@@ -95,6 +95,12 @@ def convert(
     passages: Annotated[
         int | None, typer.Option(min=1, help="Passages a row. Default: as the format suggests.", show_default=False)
     ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Name of the data set, where its files do not tell.", show_default=False)
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of the data set, where its files do not tell.", show_default=False)
+    ] = None,
     seed: Seed = None,
     json: Json = False,
     home: Home = None,
@@ -105,6 +111,6 @@ def convert(
         from flows.settings import load_settings
 
         settings = load_settings(home=home, seed=seed)
-        options = Options(passages, settings.seed)
+        options = Options(passages, settings.seed, source, licence)
         made = convert_files(settings, kind, files, to, output, options, console.note, console.progress)
         console.show(made.as_json(), made.as_text())

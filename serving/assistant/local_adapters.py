@@ -18,7 +18,7 @@ from serving.registry.adapter_folder import foreign_to_lora
 __all__ = ["LocalAdapters"]
 
 _WEIGHTS = "adapter_model.safetensors"
-_REMEDY = "Register the adapter again from its training run, for this base model."
+_REMEDY = "Run its `groundskeeper retrain` again, for this base model."
 _REMEDY_OF_FOREIGN = (
     "Train it again without that setting; or, if it is of PiSSA, OLoRA, CorDA or LoRA-GA, save it as a plain LoRA"
     " (PEFT: `save_pretrained` with `path_initial_model_for_weight_conversion`)."

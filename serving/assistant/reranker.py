@@ -109,7 +109,7 @@ def _merge(model: CrossEncoder, adapter: Path) -> None:
     except (ValueError, TypeError, RuntimeError, KeyError, OSError, SafetensorError) as cause:
         raise AdapterRefused(
             f"The adapter in {adapter} does not fit the encoder: {cause}",
-            remedy="Register the adapter again from its training run, for this encoder.",
+            remedy="Run its `groundskeeper retrain` again, for this encoder.",
         ) from cause
     assert merged is network  # merged in place: the cross-encoder holds it already
 

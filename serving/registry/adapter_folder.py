@@ -205,6 +205,7 @@ def _unusable(folder: Path, what: str) -> AdapterUnusable:
 def _damaged(folder: Path, adapter: str, what: str) -> AdapterDamaged:
     return AdapterDamaged(
         f"The adapter {adapter} is damaged: {what} (in {folder}).",
-        remedy=f"Delete the folder {folder} and register the adapter again (a starter comes back by itself), or go"
-        " back to an earlier version.",
+        remedy=f"Delete the folder {folder}. A starter comes back by itself with the next answer. Of any other, promote"
+        " another version or an un-tuned mode if production serves it, and run the `groundskeeper retrain` that made it"
+        " again, with the same arguments: it keeps what was trained, and registers it anew.",
     )

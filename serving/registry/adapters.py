@@ -152,7 +152,8 @@ class AdapterStore:
         there = self._versions(behaviour)
         return AdapterMissing(
             f"There is no version {version!r} of {behaviour}; registered are: {', '.join(there) or 'none'}.",
-            remedy=f"Name one that is registered, or train one: `groundskeeper retrain {behaviour}`.",
+            remedy=f"Name one that is registered, or train one: `groundskeeper retrain {behaviour}`. If production"
+            " names it, promote another or an un-tuned mode first; a starter comes back by itself with an answer.",
         )
 
     @contextmanager

@@ -14,7 +14,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,11 +68,18 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Held by one thread of one process; the others wait. The kernel lets it go when that process ends."""
+def locked(path: Path, *, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Held by one thread of one process; the others call `waiting` and wait.
+
+    The kernel lets it go when that process ends, however it ends.
+    """
     make_folder(path.parent)
     with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -11,7 +11,6 @@ verifies every file in full: 0.4 s for 540 MB, and a half-copied disk never answ
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import shutil
@@ -25,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from serving.registry.digests import file_digests, tokenizer_digest, weights_digest
 from serving.registry.errors import ModelDamaged, ModelMissing, ModelRefused, ModelStorageFull, RegistryError
+from serving.registry.files import locked
 from serving.registry.packaged import PackagedModel, installed_folder, packaged_model, ways_to_get_a_model
 from serving.registry.tokenizer import chat_template_source
 
@@ -142,7 +142,8 @@ def _prepared(reference: str, target: Path, build: Callable[[Path], _Record], sa
     with _unusable_folder_told(target.parent):
         if not (target / _RECORD).exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            with _lock(target.with_name(f".{target.name}.lock"), say):
+            lock = target.with_name(f".{target.name}.lock")
+            with locked(lock, waiting=lambda: say("Another process is preparing this model; waiting for it.")):
                 if not (target / _RECORD).exists():
                     _build_whole(target, build)
     record = _read_record(target)
@@ -241,18 +242,6 @@ def _verify_files(folder: Path, expected: Mapping[str, str], *, remedy: str) -> 
                 f"{folder / name} is not what it was: its sha256 begins {found[name][:12]}, expected {digest[:12]}.",
                 remedy=remedy,
             )
-
-
-@contextmanager
-def _lock(path: Path, say: Progress) -> Iterator[None]:
-    """Held by one process; the kernel lets it go when that process ends, however it ends."""
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Another process is preparing this model; waiting for it.")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager

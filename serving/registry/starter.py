@@ -8,14 +8,14 @@ is ever loaded from the starters' folder, and what a user promoted or rolled bac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from serving.interface.behaviours import Behaviour
-from serving.registry.adapter_folder import read_manifest
+from serving.registry.adapter_folder import read_manifest, verify_folder
 from serving.registry.adapters import AdapterStore
 from serving.registry.channels import Channel, Channels
 from serving.registry.errors import AdapterDamaged, AdapterMismatch, SwitchRefused
@@ -65,9 +65,11 @@ def adopt_starters(
     return [_adopted(starter_root / b, b, store, channels, bases[b], contracts[b], at) for b in there]
 
 
-def read_starters(starter_root: Path) -> list[AdapterManifest]:
-    """The manifests of the starters that are there, their weights unread. Raises `AdapterDamaged`."""
-    return [_starter(starter_root / b, b) for b in Behaviour if (starter_root / b).is_dir()]
+def read_starters(
+    starter_root: Path, behaviours: Iterable[Behaviour] = tuple(Behaviour), *, verify: bool = False
+) -> list[AdapterManifest]:
+    """The manifests of the starters that are there; with `verify` every file is read. Raises `AdapterDamaged`."""
+    return [_starter(starter_root / b, b, verify=verify) for b in behaviours if (starter_root / b).is_dir()]
 
 
 def _adopted(
@@ -94,9 +96,10 @@ def _adopted(
     return Adopted(behaviour, manifest.version, copied, promoted)
 
 
-def _starter(folder: Path, behaviour: Behaviour) -> AdapterManifest:
+def _starter(folder: Path, behaviour: Behaviour, *, verify: bool = False) -> AdapterManifest:
+    look = verify_folder if verify else read_manifest
     with storage_told(folder, "read a starter"), _told_as_starter(folder):
-        manifest = read_manifest(folder, f"{behaviour} (a starter)")
+        manifest = look(folder, f"{behaviour} (a starter)")
         if manifest.behaviour is not behaviour:
             raise AdapterDamaged(f"{folder} holds an adapter of another behaviour, {manifest.name}.", remedy="")
         return manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from serving.interface.behaviours import Behaviour
 from serving.interface.fingerprint import fingerprint
 from serving.registry.adapters import AdapterStore
-from serving.registry.manifest import AdapterManifest
+from serving.registry.manifest import AdapterManifest, GateVerdict
 from serving.registry.tokenizer import open_template
 from tests.flows.calls import Command
 from tests.flows.fake_models import prepare_tiny_model
@@ -78,6 +79,12 @@ def test_what_is_shown_of_a_version_holds_scores_baselines_reasons_and_history(c
     text = call("adapters", "show", "refusal", version).out
     assert "auc  0.800 [0.700, 0.900]  0.600 [0.500, 0.700]" in text
     assert "better than few_shot" in text
+
+
+@pytest.mark.parametrize(("passed", "said"), [(True, "The gate passed it."), (False, "The gate did not pass it.")])
+def test_a_verdict_without_reasons_promises_none(call: Call, register: Register, passed: bool, said: str):
+    version = register(verdict=GateVerdict(passed=passed, reasons=())).version
+    assert said in call("adapters", "show", "refusal", version).out.splitlines()
 
 
 def test_a_promoted_version_is_served_until_it_is_rolled_back(call: Call, register: Register):
@@ -149,6 +156,26 @@ def test_a_version_in_production_that_is_gone_is_found(call: Call, register: Reg
     gone = call("adapters", "verify", "--json")
     assert gone.code == 1
     assert gone.document["adapters"][0]["problem"]["kind"] == "adapter_missing"
+
+
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "manifest.json"])
+def test_the_way_out_of_a_damaged_adapter_that_its_message_names_leads_out(
+    call: Call, register: Register, tmp_path: Path, name: str
+):
+    made = register()
+    call("adapters", "promote", "refusal", made.version)
+    folder = Path("var/adapters/refusal").absolute() / made.version
+    (folder / name).write_bytes(b"other")
+    (told,) = [listed["problem"] for listed in call("adapters", "verify", "--json").document["adapters"]]
+    assert f"Delete the folder {folder}" in told["remedy"]
+    assert "run the `groundskeeper retrain` that made it again, with the same arguments" in told["remedy"]
+    shutil.rmtree(folder)
+    assert "promote another or an un-tuned mode first" in call("adapters", "show", "refusal").err
+    assert call("adapters", "promote", "refusal", "few_shot").code == 0
+    retrained = AdapterStore(Path("var/adapters")).register(tmp_path / "run-1", draft(contract=made.contract))
+    assert retrained == made
+    assert call("adapters", "promote", "refusal", made.version).code == 0
+    assert call("adapters", "verify").code == 0
 
 
 def test_channels_that_cannot_be_read_are_told(call: Call):

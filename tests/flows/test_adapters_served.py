@@ -32,7 +32,8 @@ def tiny_base(working_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The base model in force is a real network of two layers."""
     write_tiny_model(Path("tiny"))
     monkeypatch.setenv("GROUNDSKEEPER_BASE_MODEL", "./tiny")
-    monkeypatch.setenv("GROUNDSKEEPER_STARTER", "none")
+    Path("no-starters").mkdir()
+    monkeypatch.setenv("GROUNDSKEEPER_STARTER", "no-starters")
 
 
 @pytest.fixture

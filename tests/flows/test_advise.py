@@ -44,6 +44,12 @@ def test_the_text_shows_each_question_with_its_evidence_and_the_quarter_of_the_c
     assert text.endswith(advised.advice.todo)
 
 
+def test_beside_the_least_gain_stands_that_the_gate_decides_by_thresholds_of_its_own():
+    text = advise_on(own_charter(Behaviour.REFUSAL), today=TODAY).as_text()
+    _, after = text.split("worth it from 15 points of balanced_accuracy.\n")
+    assert "no run is stopped by them, and the gate decides by thresholds of its own (tuning/gates" in after
+
+
 def test_the_text_of_a_no_gives_every_reason(tmp_path: Path):
     path = tmp_path / "charter.yaml"
     written = own_charter(Behaviour.RERANK).read_text("utf-8")

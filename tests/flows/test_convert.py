@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,12 +87,33 @@ TURN = {
     "answer": "Plants are watered at noon.",
     "answer_start": PAGE["text"].index("Plants"),
 }
+DOCUMENTS = {
+    "doc_data": {
+        "d": {"Garden#1": {"title": "Garden", "doc_text": PAGE["text"], "spans": {"1": {"start_sp": 9, "end_sp": 36}}}}
+    }
+}
+DIALOGUES = {
+    "dial_data": {
+        "d": {
+            "Garden#1": [
+                {
+                    "dial_id": "t1",
+                    "turns": [
+                        {"turn_id": 1, "role": "user", "utterance": "When are plants watered?", "references": []},
+                        {"turn_id": 2, "role": "agent", "utterance": "At noon.", "references": [{"sp_id": "1"}]},
+                    ],
+                }
+            ]
+        }
+    }
+}
 
 
 @pytest.fixture(autouse=True)
 def published(working_folder: Path) -> None:
     """One small file of each format, written for this test."""
-    for name, parsed in {"squad": SQUAD, "canard": CANARD, "cast": CAST, "disfl_qa": DISFL_QA}.items():
+    whole = {"squad": SQUAD, "canard": CANARD, "cast": CAST, "disfl_qa": DISFL_QA}
+    for name, parsed in (whole | {"doc2dial_doc": DOCUMENTS, "doc2dial_dial_train": DIALOGUES}).items():
         Path(f"{name}.json").write_text(json.dumps(parsed), "utf-8")
     for name, record in {"rewrites": REWRITE, "pages": PAGE, "turns": TURN}.items():
         Path(f"{name}.jsonl").write_text(json.dumps(record) + "\n", "utf-8")
@@ -108,6 +131,13 @@ WAYS = {
     "disfl_qa": (["disfl_qa", "disfl_qa.json", "squad.json"], "query_rewrite", 1),
     "doc2dial to citation": (["doc2dial", "pages.jsonl", "turns.jsonl"], "citation", 1),
     "doc2dial to refusal": (["doc2dial", "pages.jsonl", "turns.jsonl"], "refusal", 2),
+    "dialogues to citation": (["doc2dial", "doc2dial_doc.json", "doc2dial_dial_train.json"], "citation", 1),
+    "dialogues to refusal": (["doc2dial", "doc2dial_doc.json", "doc2dial_dial_train.json"], "refusal", 2),
+    "dialogues to rerank": (
+        ["doc2dial", "doc2dial_doc.json", "doc2dial_dial_train.json", "--passages", "2"],
+        "rerank",
+        1,
+    ),
 }
 
 
@@ -125,13 +155,23 @@ def test_what_became_no_row_is_counted_with_its_reason(call: Call):
     assert "left out, 1: unanswerable" in done.out
 
 
+def test_a_file_of_dialogues_may_have_many_lines(call: Call):
+    for name, parsed in {"doc2dial_doc": DOCUMENTS, "doc2dial_dial_train": DIALOGUES}.items():
+        Path(f"{name}.json").write_text(json.dumps(parsed, indent=4), "utf-8")
+    files = ["doc2dial_doc.json", "doc2dial_dial_train.json"]
+    done = call("convert", "doc2dial", *files, "--to", "citation", "--output", "rows.jsonl", "--json")
+    assert (done.code, done.document["rows"]) == (0, 1)
+
+
 def test_questions_with_pages_are_ranked_among_what_the_index_finds(call: Call, pages: Path, encoder: ReadableEncoder):
     call("refresh", "pages")
-    asked = {"question": "How is a watering plan paused?", "gold_path": "watering.md"}
+    asked = {"question": "How is a watering plan paused?", "uri": "watering.md"}
     Path("asked.jsonl").write_text(json.dumps(asked) + "\n")
-    done = call("convert", "question_pages", "asked.jsonl", "--to", "rerank", "--output", "rows.jsonl", "--json")
+    told = ["--source", "gardeners", "--licence", "CC0"]
+    done = call("convert", "question_pages", "asked.jsonl", "--to", "rerank", *told, "--output", "rows.jsonl", "--json")
     assert done.document["rows"] == 1
     (row,) = read_rows(Path("rows.jsonl"), RerankRow)
+    assert (row.origin.source, row.origin.licence) == ("gardeners", "CC0")
     assert sorted(passage.relevance for passage in row.passages) == [0.0, 1.0, 1.0]
     assert all(passage.title for passage in row.passages)
 
@@ -146,6 +186,15 @@ def test_questions_with_pages_are_judged_on_what_the_index_finds(call: Call, pag
     rows = read_rows(Path("rows.jsonl"), RefusalRow)
     assert done.document["rows"] == len(rows) > 0
     assert {row.label for row in rows} == {"answerable", "unanswerable"}
+
+
+def test_an_address_of_a_page_leads_to_its_document(call: Call, pages: Path, encoder: ReadableEncoder):
+    call("refresh", "pages")
+    address = "https://docs.example/latest/watering.html#pausing-a-plan"
+    Path("asked.json").write_text(json.dumps([{"question": "How is a watering plan paused?", "source": address}]))
+    call("convert", "question_pages", "asked.json", "--to", "rerank", "--output", "rows.jsonl")
+    (row,) = read_rows(Path("rows.jsonl"), RerankRow)
+    assert (row.origin.document, row.origin.source) == ("pages/watering.md", "question_pages")
 
 
 def test_a_passage_that_begins_in_code_is_trained_on_as_it_is_served(call: Call, pages: Path, encoder: ReadableEncoder):
@@ -168,6 +217,9 @@ WRONG = {
     "no such file": (["squad", "none.json", "--to", "refusal"], "data_invalid"),
     "lines instead of one document": (["squad", "two.jsonl", "--to", "refusal"], "data_invalid"),
     "one of two files": (["doc2dial", "pages.jsonl", "--to", "citation"], "data_invalid"),
+    "a source that the files tell": (["squad", "squad.json", "--to", "refusal", "--source", "x"], "data_invalid"),
+    "a licence that is known": (["canard", "canard.json", "--to", "query_rewrite", "--licence", "x"], "data_invalid"),
+    "questions without pages": (["question_pages", "nowhere.jsonl", "--to", "rerank"], "data_invalid"),
     "passages that no row shows": (["cast", "cast.json", "--to", "query_rewrite", "--passages", "3"], "data_invalid"),
     "more passages than there are": (["squad", "squad.json", "--to", "rerank", "--passages", "9"], "rows_invalid"),
     "brackets without end": (["squad", "nested.json", "--to", "refusal"], "data_invalid"),
@@ -183,6 +235,7 @@ def test_what_cannot_be_converted_is_refused_and_nothing_is_written(
     Path("two.jsonl").write_text("{}\n{}\n")
     Path("nested.json").write_text("[" * 100_000)
     Path("asked.jsonl").write_text('{"question": "How?", "gold_path": "x.md"}\n')
+    Path("nowhere.jsonl").write_text('{"question": "How?"}\n')
     done = call("convert", *arguments, "--output", "rows.jsonl", "--json")
     assert (done.code, done.document["error"]["kind"]) == (2, kind)
     assert done.document["error"]["remedy"]
@@ -196,6 +249,70 @@ def test_rows_do_not_replace_the_file_that_they_are_made_of(call: Call):
     assert Path("squad.json").read_bytes() == before
 
 
-def test_an_output_that_cannot_be_written_is_told(call: Call):
-    done = call("convert", "squad", "squad.json", "--to", "refusal", "--output", "no/such/rows.jsonl", "--json")
+def test_what_is_wrong_with_a_file_is_told_with_its_name_and_line(call: Call):
+    Path("mixed.jsonl").write_text(f"{json.dumps(REWRITE)}\n\n{json.dumps(REWRITE | {'history': []})}\n")
+    messages = {
+        ("squad", "canard.json", "refusal"): "canard.json: This is not a SQuAD file: it is not an object.",
+        ("rewrites", "mixed.jsonl", "query_rewrite"): "mixed.jsonl, line 3: This is not a question in a conversation "
+        "with its rewrite: history is not an object.",
+        ("doc2dial", "turns.jsonl", "citation"): "turns.jsonl, line 1: This is not a Doc2Dial document: "
+        "text is missing.",
+        ("squad", "none.json", "refusal"): "none.json: It cannot be read: No such file or directory.",
+    }
+    for (kind, name, behaviour), message in messages.items():
+        done = call("convert", kind, name, name, "--to", behaviour, "--output", "rows.jsonl", "--json")
+        assert done.document["error"]["message"] == message
+
+
+def convert_to(output: str, call: Call) -> Command:
+    """To `output` from a file that is missing, which is told only once the output was found to be good."""
+    return call("convert", "squad", "none.json", "--to", "refusal", "--output", output, "--json")
+
+
+@pytest.mark.parametrize(
+    "output",
+    [".", "", "folder", "no/such/rows.jsonl", "squad.json/rows.jsonl", "pipe", "/dev/null", "circle", "x" * 300],
+)
+def test_an_output_that_rows_cannot_be_written_to_is_refused_before_any_are_made(call: Call, output: str):
+    Path("folder").mkdir()
+    os.mkfifo("pipe")
+    Path("circle").symlink_to("circle")
+    done = convert_to(output, call)
     assert (done.code, done.document["error"]["kind"]) == (2, "rows_invalid")
+    assert f"{Path(output)}" in done.document["error"]["message"]
+    assert "--output" in done.document["error"]["remedy"]
+    assert Path("circle").is_symlink()
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_any_rows_are_made(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(dir: Path) -> None:
+        raise PermissionError(13, "Permission denied", f"{dir}")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    done = convert_to("rows.jsonl", call)
+    assert done.document["error"]["message"] == "No rows can be written to rows.jsonl: Permission denied."
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_rows_go_to_where_a_link_leads_and_the_link_stays(call: Call, there: bool):
+    Path("folder").mkdir()
+    if there:
+        Path("folder/rows.jsonl").write_text("old")
+    Path("link").symlink_to("folder/rows.jsonl")
+    done = call("convert", "squad", "squad.json", "--to", "refusal", "--output", "link", "--json")
+    assert (done.code, done.document["output"]) == (0, "link")
+    assert Path("link").is_symlink()
+    assert len(read_rows(Path("folder/rows.jsonl"), RefusalRow)) == 4
+    assert sorted(path.name for path in Path("folder").iterdir()) == ["rows.jsonl"]
+
+
+def test_rows_do_not_replace_through_a_link_the_file_that_they_are_made_of(call: Call):
+    before = Path("squad.json").read_bytes()
+    Path("link").symlink_to("squad.json")
+    Path("twin").hardlink_to("squad.json")
+    for output in ("link", "twin"):
+        done = call("convert", "squad", "squad.json", "--to", "refusal", "--output", output, "--json")
+        assert done.document["error"]["kind"] == "data_invalid"
+    assert Path("squad.json").read_bytes() == before

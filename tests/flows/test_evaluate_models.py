@@ -32,7 +32,8 @@ def test_a_behaviour_is_measured_un_tuned(
     figures: set[str],
 ):
     monkeypatch.setenv("GROUNDSKEEPER_MODELS", str(models_root))
-    monkeypatch.setenv("GROUNDSKEEPER_STARTER", "none")
+    Path("no-starters").mkdir()
+    monkeypatch.setenv("GROUNDSKEEPER_STARTER", "no-starters")
     rows = str(ROOT / "tests" / "rows" / f"{behaviour}.jsonl")
     measured = call("evaluate", behaviour, "--data", rows, "--adapter", "none", "--limit", "8", "--json").document
     assert (measured["rows"], measured["judged"], measured["adapter"]) == (8, 8, "none")

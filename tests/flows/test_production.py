@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from flows.errors import SettingsInvalid
 from flows.production import Adapters, adapters_of, adopt, open_registry
 from flows.settings import Settings, load_settings
 from serving.assistant.running import Running
@@ -24,7 +26,8 @@ from tests.serving.registry.made_adapters import FAILED, NOON, OTHER_WEIGHTS, dr
 
 @pytest.fixture
 def settings(working_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Starters lie in the folder `starter`, which is not there yet."""
+    """Starters lie in the folder `starter`, which is empty."""
+    Path("starter").mkdir()
     monkeypatch.setenv("GROUNDSKEEPER_STARTER", "starter")
     return load_settings()
 
@@ -41,7 +44,6 @@ def starter(behaviour: Behaviour = Behaviour.REFUSAL, *, weight: int = 1, **chan
     made = AdapterStore(Path(f"made-{weight}")).register(
         write_source(Path(f"run-{weight}"), weight=weight), draft(behaviour, **fields)
     )
-    Path("starter").mkdir(exist_ok=True)
     (Path(f"made-{weight}") / behaviour / made.version).rename(Path("starter") / behaviour)
     return made
 
@@ -63,8 +65,8 @@ def test_a_starter_waits_until_it_is_taken_over_and_list_and_doctor_say_so(
     name = starter().name
     listed = call("adapters", "list", "--json").document
     assert (listed["adapters"], listed["waiting_starters"]) == ([], [name])
-    assert f"{name} is a starter" in call("adapters", "list").out
-    assert name in next(line for line in call("doctor").out.splitlines() if "starters:" in line)
+    assert f"{name} is a starter; the first answer takes it over if it fits." in call("adapters", "list").out
+    assert f"{name}: the first answer takes it over" in call("doctor").out
     taken(settings, adapters)
     listed = call("adapters", "list", "--json").document
     assert (len(listed["adapters"]), listed["waiting_starters"]) == (1, [])
@@ -125,6 +127,112 @@ def test_a_damaged_starter_is_an_error_and_nothing_is_taken_over(settings: Setti
     with pytest.raises(AdapterDamaged):
         taken(settings, adapters)
     assert adapters.registry.value(Behaviour.REFUSAL) == "few_shot"
+
+
+def flip_a_byte(weights: Path) -> None:
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+
+
+def test_one_flipped_byte_in_a_starter_is_found_before_an_answer_needs_it_and_its_file_is_named(
+    settings: Settings, call: Callable[..., Command]
+):
+    starter()
+    sound = starter(Behaviour.CITATION, weight=2).name
+    flip_a_byte(Path("starter/refusal/adapter_model.safetensors"))
+    found = call("adapters", "verify", "--json")
+    (damaged,) = found.document["damaged_starters"]
+    assert (found.code, found.document["healthy"], damaged["kind"]) == (1, False, "adapter_damaged")
+    assert "refusal (a starter) is damaged: adapter_model.safetensors" in damaged["message"]
+    assert found.document["waiting_starters"] == [sound]
+    assert "WRONG: The adapter refusal (a starter)" in call("adapters", "verify").out
+    assert call("adapters", "verify", "citation").code == 0
+    check = next(check for check in call("doctor", "--json").document["checks"] if check["name"] == "starters")
+    assert (check["ok"], "adapter_model.safetensors" in check["found"]) == (False, True)
+    assert "starter/refusal" in check["mend"]
+
+
+def test_a_starter_without_a_sound_manifest_hides_nothing_from_the_list(
+    settings: Settings, call: Callable[..., Command]
+):
+    starter()
+    sound = starter(Behaviour.CITATION, weight=2).name
+    Path("starter/refusal/manifest.json").unlink()
+    listed = call("adapters", "list", "--json")
+    (damaged,) = listed.document["damaged_starters"]
+    assert (listed.code, listed.document["waiting_starters"]) == (0, [sound])
+    assert "manifest.json is gone" in damaged["message"]
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["verify"], ["promote", "refusal", "0" * 12]])
+def test_a_folder_of_starters_that_is_not_there_is_refused_by_name(
+    call: Callable[..., Command], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+):
+    monkeypatch.setenv("GROUNDSKEEPER_STARTER", "mistyped")
+    done = call("adapters", *arguments, "--json")
+    assert (done.code, done.document["error"]["kind"]) == (2, "settings_invalid")
+    assert "`starter` = mistyped" in done.document["error"]["message"]
+
+
+def test_no_answer_begins_with_a_folder_of_starters_that_is_not_there_and_the_doctor_finds_it(
+    settings: Settings, adapters: Adapters, call: Callable[..., Command]
+):
+    Path("starter").rmdir()
+    with pytest.raises(SettingsInvalid, match="`starter` = starter is no folder"):
+        taken(settings, adapters)
+    (wrong,) = [line for line in call("doctor").out.splitlines() if line.startswith("WRONG starters")]
+    assert "`starter` = starter" in wrong
+
+
+def test_an_installation_without_the_starters_of_the_project_begins_un_tuned(
+    tmp_path: Path, call: Callable[..., Command], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("flows.settings.STARTER", tmp_path / "nowhere")
+    adapters = adapters_of(load_settings(), LoadingEngine(), tiny_folder(tmp_path / "tiny"), lambda text: None)
+    assert taken(load_settings(), adapters) == []
+    assert call("adapters", "verify").code == 0
+
+
+def test_a_starter_that_waits_is_told_from_a_version_that_does_not_exist(
+    settings: Settings, adapters: Adapters, call: Callable[..., Command]
+):
+    made = starter()
+    for verb in ("show", "promote"):
+        told = call("adapters", verb, "refusal", made.version, "--json").document["error"]
+        assert told["kind"] == "adapter_missing"
+        assert f"{made.name} is a starter, and not registered yet: the first answer takes it over" in told["message"]
+        assert "groundskeeper ask" in told["remedy"]
+        assert "is a starter" not in call("adapters", verb, "refusal", "0" * 12).err
+    taken(settings, adapters)
+    assert call("adapters", "show", "refusal", made.version).code == 0
+
+
+def test_a_starter_that_was_deleted_while_it_was_served_is_said_to_come_back(
+    settings: Settings, adapters: Adapters, call: Callable[..., Command]
+):
+    made = starter()
+    taken(settings, adapters)
+    shutil.rmtree(settings.adapters_root)
+    assert "the first answer takes it over" in call("adapters", "show", "refusal").err
+    taken(settings, adapters)
+    assert call("adapters", "verify").code == 0
+    assert adapters.registry.value(Behaviour.REFUSAL) == made.version
+
+
+def test_where_a_user_chose_nobody_says_that_the_starter_will_be_served_and_it_is_not(
+    settings: Settings, adapters: Adapters, call: Callable[..., Command]
+):
+    made = starter()
+    assert call("adapters", "promote", "refusal", "few_shot").code == 0
+    for told in (call("adapters", "list").out, call("doctor").out):
+        assert (
+            "the first answer registers it if it fits, and production goes on with few_shot, which was chosen" in told
+        )
+        assert "takes it over" not in told
+    taken(settings, adapters)
+    assert adapters.registry.value(Behaviour.REFUSAL) == "few_shot"
+    assert call("adapters", "show", "refusal", made.version).code == 0
 
 
 def test_a_version_in_production_that_was_damaged_since_is_refused(settings: Settings, adapters: Adapters):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ import flows.training
 import flows.wiring
 from flows.production import Adapters, adapters_of, open_registry
 from flows.retrain_adapter import Retrained, retrain_adapter
-from flows.retrain_plan import RetrainRequest
+from flows.retrain_plan import RetrainRequest, freeze_plan
 from flows.settings import Settings, load_settings
 from flows.systems import Bench, make_bench
 from serving.assistant.engine import ScoreRequest
@@ -192,6 +193,13 @@ def test_fewer_rows_to_train_on_than_the_charter_asks_for_are_not_trained_on(tra
     Path("charter.yaml").write_text(charter.replace("minimum: 500", "minimum: 5000"), "utf-8")
     with pytest.raises(TrainingNotAdvised, match="the charter asks for 5000"):
         retrain(charter=Path("charter.yaml"))
+    assert trained == []
+
+
+def test_rows_by_which_the_gate_could_pass_nobody_are_not_trained_on(trained: list[Path]) -> None:
+    Path("gate.yaml").write_text(GATE.read_text("utf-8").replace("least_judged: 50", "least_judged: 5000"), "utf-8")
+    with pytest.raises(TrainingNotAdvised, match="held-out rows of at least 5000"):
+        retrain(gate=Path("gate.yaml"))
     assert trained == []
 
 
@@ -378,3 +386,27 @@ def test_a_disk_that_is_full_when_an_adapter_is_reported_on_is_told_and_nothing_
 def test_nothing_of_a_registration_is_left_in_the_run(trained: list[Path]) -> None:
     retrain()
     assert {path.name for path in trained[0].iterdir()} == {".lock", "adapter", "answers.sqlite"}
+
+
+def test_a_second_retraining_of_the_same_run_says_that_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, waits = load_settings(), Event()
+    plan = freeze_plan(settings, RetrainRequest(REFUSAL, (OWN_ROWS,), gate=GATE), today=NOON.date())
+    snapshot = steps.take_snapshot(settings, plan, lambda text: None)
+
+    def train(say: Callable[[str], None]) -> None:
+        steps.train_candidate(settings, plan, snapshot, say, lambda stage, done, total: None)
+
+    def tell(text: str) -> None:
+        assert text == "Another retraining of the same run is at work; waiting for it."
+        waits.set()
+
+    def train_while_another_comes(*given: Any, **told: Any) -> None:
+        monkeypatch.setattr(flows.training, "train", lambda *given, **told: None)
+        second.start()
+        assert waits.wait(60)
+
+    second = Thread(target=train, args=(tell,))
+    monkeypatch.setattr(flows.training, "train", train_while_another_comes)
+    train(lambda text: None)
+    second.join(60)
+    assert not second.is_alive()

@@ -190,6 +190,12 @@ FAULTS = {
     "a tag on another word": ("hours: 2.0", "hours: !!bool few", "line 5: budget.hours: few is no bool"),
     "a tag on no day": ("hours: 2.0", "hours: !!timestamp soon", "line 5: budget.hours: soon is no timestamp"),
     "a number past all bounds": ("hours: 2.0", "hours: 1" + ":00" * 300 + ".5", "is no float"),
+    "an unknown metric": (
+        "metric: balanced_accuracy",
+        "metric: no_such_metric",
+        "line 10: least_gain: Value error, no_such_metric is no metric of refusal; it has accuracy_answerable, ",
+    ),
+    "a metric of another behaviour": ("metric: balanced_accuracy", "metric: ndcg_at_10", "is no metric of refusal"),
     "an unknown behaviour": ("behaviour: refusal", "behaviour: tone", "line 1: behaviour: Input should be"),
     "blank evidence": ("evidence: Evidence of worth_the_cost.", "evidence: ' '", "questions.worth_the_cost.evidence"),
     "a reference": ("failure:", "spare: &a {of: b}\nfailure: *a\nother:", "is a reference; write it out"),

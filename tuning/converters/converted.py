@@ -6,7 +6,8 @@ import random
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -25,6 +26,7 @@ __all__ = [
     "one_part",
     "quoted",
     "read_as",
+    "read_each",
     "sentences_of",
 ]
 
@@ -76,12 +78,45 @@ def read_as(kind: type[T], parsed: object, name: str) -> T:
     try:
         return TypeAdapter(kind).validate_python(parsed)
     except ValidationError as cause:
-        found = cause.errors()[0]
-        where = ".".join(str(part) for part in found["loc"]) or "the top"
         raise DataInvalid(
-            f"This is not {name}: {where}: {found['msg']}.",
+            f"This is not {name}: {_what_is_wrong(cause)}.",
             remedy="Give the file as its makers publish it, or convert it to rows yourself.",
         ) from cause
+
+
+def read_each(kind: type[T], records: Iterable[object], name: str) -> tuple[T, ...]:
+    """As `read_as`, record by record: when it raises, the wrong record is the last that was taken."""
+    return tuple(read_as(kind, record, name) for record in records)
+
+
+_NO_OBJECT = "is not an object"
+_PLAIN = MappingProxyType(
+    {
+        "missing": "is missing",
+        "model_type": _NO_OBJECT,
+        "dict_type": _NO_OBJECT,
+        "tuple_type": "is not a list",
+        "too_short": "has fewer than {min_length} items",
+        "string_type": "is not a text",
+        "string_unicode": "is not a text in Unicode",
+        "int_type": "is not a whole number",
+        "int_parsing": "is not a whole number",
+        "int_from_float": "is not a whole number",
+        "bool_type": "is neither true nor false",
+        "bool_parsing": "is neither true nor false",
+        "literal_error": "is not {expected}",
+        "value_error": "{error}",
+    }
+)
+"""What a reader of a foreign file is told, by pydantic's name of it: no word of ours, no class of ours."""
+
+
+def _what_is_wrong(cause: ValidationError) -> str:
+    """The first thing that is wrong, and where in the JSON: `data[0].title is missing`."""
+    found = cause.errors()[0]
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in found["loc"]).lstrip(".")
+    told: dict[str, Any] = found.get("ctx", {})
+    return f"{where or 'it'} {_PLAIN.get(found['type'], 'is of another kind').format(**told)}"
 
 
 def one_part(_: str) -> Hashable:

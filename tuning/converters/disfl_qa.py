@@ -70,7 +70,7 @@ def _row(
 ) -> QueryRewriteRow | LeftOut:
     if not pair.original.strip() or not pair.disfluent.strip():
         return BLANK
-    others = [q for q in asked if q.id != name and q.answers and q.question.strip() != pair.original.strip()]
+    others = [q for q in asked if q.id != name and q.answers and q.question.strip() not in ("", pair.original.strip())]
     least, most = turns
     if len(others) < least:
         return _NO_OTHERS

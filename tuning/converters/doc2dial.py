@@ -1,8 +1,10 @@
-"""Doc2Dial (support dialogues over public pages, CC BY 3.0) to rows of citation and refusal, and to whole questions.
+"""Doc2Dial (support dialogues over public pages, CC BY 3.0) to rows of refusal, citation and rerank, and questions.
 
-    documents, turns = read_documents(map(json.loads, ...)), read_turns(map(json.loads, ...))
+    documents = read_documents([json.loads(...)])       # a file of documents, or an object a line
+    turns = read_turns([json.loads(...)], documents)
     train, dev = split_documents(documents, share=0.66, seed=7)
     citation_rows(train, turns).rows        # only of turns about these documents
+    rerank_rows(train, turns).rows          # first questions of dialogues
     asked_rows(dev, turns).rows             # which document answers, after a conversation
     switched_rows(dev, turns).rows          # the same, after another conversation about something else
 
@@ -12,12 +14,12 @@ The format, and how documents are cut into passages, is in `doc2dial_format`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from serving.interface.context import Context
 from serving.interface.refusal import Answerability
 from serving.interface.turns import Turn
-from tuning.converters.converted import Converted, LeftOut, collect, draw, quoted, sentences_of
+from tuning.converters.converted import BLANK, Converted, LeftOut, collect, draw, quoted, sentences_of
 from tuning.converters.doc2dial_format import (
     AskedTurn,
     Cut,
@@ -27,7 +29,7 @@ from tuning.converters.doc2dial_format import (
     read_turns,
     split_documents,
 )
-from tuning.rows import AssistantRow, CitationRow, Origin, RefusalRow
+from tuning.rows import AssistantRow, CitationRow, Origin, RankedPassage, RefusalRow, RerankRow
 
 __all__ = [
     "ORIGIN",
@@ -40,6 +42,7 @@ __all__ = [
     "read_documents",
     "read_turns",
     "refusal_rows",
+    "rerank_rows",
     "split_documents",
     "switched_rows",
 ]
@@ -47,6 +50,8 @@ __all__ = [
 ORIGIN = Origin(source="doc2dial", licence="CC BY 3.0")
 
 _ELSEWHERE = LeftOut("its document is not among the given")
+_UNANSWERED = LeftOut("no span of its document answers it")
+_FOLLOW_UP = LeftOut("it follows others, which a row of rerank does not show")
 _FEW_PASSAGES = LeftOut("its document has too few passages")
 _NO_SENTENCE = LeftOut("the answer stands in no citable sentence")
 _SEVERAL = LeftOut("the answer runs over several passages")
@@ -86,10 +91,27 @@ def refusal_rows(
     return collect(row for turn in turns for row in _refusals(turn, cuts, unanswerable, seed, origin))
 
 
+def rerank_rows(
+    documents: Sequence[Page],
+    turns: Iterable[AskedTurn],
+    *,
+    passages: int = 10,
+    seed: int = 0,
+    origin: Origin = ORIGIN,
+) -> Converted[RerankRow]:
+    """The first question of each dialogue with what answers it (relevance 1) among others of its document (0).
+
+    Nobody has checked that the others do not answer too: the rows are synthetic.
+    """
+    cuts = {page.doc_id: cut_page(page) for page in documents}
+    made = origin.model_copy(update={"synthetic": True})
+    return collect(_ranking(turn, cuts, passages, seed, made) for turn in turns)
+
+
 def asked_rows(documents: Sequence[Page], turns: Iterable[AskedTurn]) -> Converted[AssistantRow]:
     """Each turn as a question after its conversation, with the document that answers as `uri`."""
     known = {page.doc_id for page in documents}
-    return collect(_asked(turn, ()) if turn.doc_id in known else _ELSEWHERE for turn in turns)
+    return collect(_useless(turn, known) or _asked(turn, ()) for turn in turns)
 
 
 def switched_rows(documents: Sequence[Page], turns: Iterable[AskedTurn], *, seed: int = 0) -> Converted[AssistantRow]:
@@ -97,9 +119,18 @@ def switched_rows(documents: Sequence[Page], turns: Iterable[AskedTurn], *, seed
     known = {page.doc_id: page.title for page in documents}
     dialogues: defaultdict[str, list[AskedTurn]] = defaultdict(list)
     for turn in turns:
-        if turn.doc_id in known:
+        if not _useless(turn, known):
             dialogues[turn.id.rpartition("_")[0]].append(turn)
     return collect(_switched(dialogues, known, seed))
+
+
+def _useless(turn: AskedTurn, known: Container[str]) -> LeftOut | None:
+    """Why no row at all can be made of a turn, None if one can."""
+    if turn.doc_id not in known:
+        return _ELSEWHERE
+    if not _said(turn.query).content:
+        return BLANK
+    return None if turn.answer.strip() else _UNANSWERED
 
 
 def _gold(turn: AskedTurn, cuts: Sequence[Cut]) -> list[Cut]:
@@ -117,8 +148,8 @@ def _gold(turn: AskedTurn, cuts: Sequence[Cut]) -> list[Cut]:
 def _citation(
     turn: AskedTurn, cuts: dict[str, tuple[Cut, ...]], passages: int, seed: int, origin: Origin
 ) -> CitationRow | LeftOut:
-    if turn.doc_id not in cuts:
-        return _ELSEWHERE
+    if useless := _useless(turn, cuts):
+        return useless
     gold = _gold(turn, cuts[turn.doc_id])
     if len(gold) > passages:
         return _SEVERAL
@@ -134,7 +165,27 @@ def _citation(
         question=_said(turn.query).content,
         passages=tuple(shown),
         answer=quoted(context, numbers),
-        origin=_origin(turn, origin, "single" if passages == 1 else f"among_{passages}"),
+        origin=_origin(turn, origin, _slice(passages)),
+    )
+
+
+def _ranking(
+    turn: AskedTurn, cuts: dict[str, tuple[Cut, ...]], passages: int, seed: int, origin: Origin
+) -> RerankRow | LeftOut:
+    if useless := _useless(turn, cuts):
+        return useless
+    if turn.history:
+        return _FOLLOW_UP
+    gold = _gold(turn, cuts[turn.doc_id])
+    if not gold or len(gold) >= passages:
+        return _SEVERAL if gold else _NO_SENTENCE
+    if len(cuts[turn.doc_id]) < passages:
+        return _FEW_PASSAGES
+    shown = _among(gold, cuts[turn.doc_id], passages, seed)
+    return RerankRow(
+        question=_said(turn.query).content,
+        passages=tuple(RankedPassage(**cut.passage.model_dump(), relevance=float(cut in gold)) for cut in shown),
+        origin=_origin(turn, origin, _slice(passages)),
     )
 
 
@@ -155,8 +206,8 @@ def _supporting(turn: AskedTurn, gold: Sequence[Cut], context: Context) -> list[
 def _refusals(
     turn: AskedTurn, cuts: dict[str, tuple[Cut, ...]], unanswerable: bool, seed: int, origin: Origin
 ) -> Iterator[RefusalRow | LeftOut]:
-    if turn.doc_id not in cuts:
-        yield _ELSEWHERE
+    if useless := _useless(turn, cuts):
+        yield useless
         return
     gold = _gold(turn, cuts[turn.doc_id])
     if len(gold) != 1:
@@ -207,6 +258,10 @@ def _history(turn: AskedTurn) -> tuple[Turn, ...]:
 def _said(utterance: str) -> Turn:
     who, _, said = utterance.partition(":")
     return Turn(role="user" if who == "user" else "assistant", content=said.strip())
+
+
+def _slice(passages: int) -> str:
+    return "single" if passages == 1 else f"among_{passages}"
 
 
 def _origin(turn: AskedTurn, origin: Origin, named: str) -> Origin:

@@ -1,30 +1,43 @@
 """Questions with the page that helps (users' or a model's questions about documentation) to rows of rerank and refusal.
 
-    pairs = read_question_pages(map(json.loads, lines))
+    pairs = with_uris(read_question_pages(map(json.loads, lines)), uris)
     rerank_rows(pairs, candidates).rows
     refusal_rows(pairs, candidates).rows
 
 The candidates of a question come from a callable, best first, so that a flow takes them from its own index: a reranker
 must learn from what search really finds.
 
-Format: `{"question", "gold_path"}` or, where a page moved in time, `{"question", "gold_path_per_snapshot": [path or
-null, ...]}`, of which `snapshot` picks one; with `"anchor"`, the heading that helps as a web address names it.
+Format: `{"question", "uri"}`. The page's key may also be `gold_path` or, in Ray's published questions, `source`; where
+it moved in time, `"gold_path_per_snapshot": [path or null, ...]`, of which `snapshot` picks one. A page is a path, or
+an address on the web, for which `with_uris` finds the document of an index. The heading that helps is named by
+`"anchor"`, or behind the `#` of an address.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import unquote, urldefrag
 
 from serving.interface.context import ContextPassage
 from serving.interface.refusal import Answerability
-from tuning.converters.converted import Converted, Foreign, LeftOut, collect, draw, read_as
+from tuning.converters.addresses import is_address, uri_finder
+from tuning.converters.converted import BLANK, Converted, Foreign, LeftOut, collect, draw, read_each
 from tuning.errors import DataInvalid
-from tuning.rows import Origin, RankedPassage, RefusalRow, RerankRow, Words
+from tuning.rows import Origin, RankedPassage, RefusalRow, RerankRow
 from tuning.shingles import fold
 
-__all__ = ["ORIGIN", "Candidate", "Candidates", "Pair", "read_question_pages", "refusal_rows", "rerank_rows"]
+__all__ = [
+    "ORIGIN",
+    "Candidate",
+    "Candidates",
+    "Pair",
+    "read_question_pages",
+    "refusal_rows",
+    "rerank_rows",
+    "with_uris",
+]
 
 ORIGIN = Origin(source="question_pages")
 MISTAKEN = 10
@@ -52,7 +65,7 @@ Candidates = Callable[[str], Sequence[Candidate]]
 
 @dataclass(frozen=True)
 class Pair:
-    """A question and the path of the page that helps, None if there is none (any more)."""
+    """A question and the path or address of the page that helps, None if there is none (any more)."""
 
     question: str
     path: str | None
@@ -61,16 +74,33 @@ class Pair:
 
 
 class _Raw(Foreign):
-    question: Words
+    question: str
     anchor: str | None = None
+    uri: str | None = None
     gold_path: str | None = None
+    source: str | None = None
     gold_path_per_snapshot: tuple[str | None, ...] = ()
 
 
 def read_question_pages(records: Iterable[object], *, snapshot: int = 0) -> tuple[Pair, ...]:
-    """Pairs of the form above. Raises DataInvalid for another one, and for a snapshot that a record does not have."""
-    raw = read_as(tuple[_Raw, ...], tuple(records), "a list of questions with pages")
-    return tuple(Pair(one.question, one.gold_path or _path_at(one, snapshot), one.anchor) for one in raw)
+    """Pairs of the form above.
+
+    Raises DataInvalid for another one, if no record names a page, and for a snapshot that a record does not have.
+    """
+    raw = read_each(_Raw, records, "a question with its page")
+    if raw and not any(one.uri or one.gold_path or one.source or any(one.gold_path_per_snapshot) for one in raw):
+        raise DataInvalid(
+            "No question names the page that helps: `uri`, `gold_path`, `source` and `gold_path_per_snapshot` are "
+            "missing or empty in all of them.",
+            remedy="Give the page of a question as `uri`, as `groundskeeper search` shows it or its end from a `/` on.",
+        )
+    return tuple(_pair(one, snapshot) for one in raw)
+
+
+def with_uris(pairs: Iterable[Pair], uris: Iterable[str]) -> tuple[Pair, ...]:
+    """Pairs of which addresses on the web have become uris of an index, where it has their page."""
+    find = uri_finder(uris)
+    return tuple(replace(pair, path=find(pair.path)) if pair.path else pair for pair in pairs)
 
 
 def rerank_rows(
@@ -95,7 +125,7 @@ def refusal_rows(
     question has one of the two parts, drawn from its words: it is in one row, and cannot cross from one split to
     another. A passage is shown with both labels or with none. Nobody has checked them: the rows are synthetic.
     """
-    asked = [_asked(pair, candidates(pair.question)) for pair in pairs]
+    asked = [_asked(pair, candidates) for pair in pairs]
     known = [one for one in asked if isinstance(one, _Asked)]
     pages = {one.passage.id: one.pair.path for one in known if _is_answered(one, seed)}
     mistaken = {one.pair: wrong for one in known if not _is_answered(one, seed) and (wrong := _mistaken(one, pages))}
@@ -122,14 +152,23 @@ class _Asked:
     passage: ContextPassage
 
 
-def _asked(pair: Pair, shown: Sequence[Candidate]) -> _Asked | LeftOut:
-    if pair.path is None:
-        return _NO_PAGE
-    own = [candidate.passage for candidate in shown if _is_of(candidate, pair.path)]
-    if not own:
-        return _MISSED
+def _asked(pair: Pair, candidates: Candidates) -> _Asked | LeftOut:
+    found = _found(pair, candidates)
+    if isinstance(found, LeftOut):
+        return found
+    own = [candidate.passage for candidate, is_own in found if is_own]
     under = [passage for passage in own if pair.anchor is None or _stands_under(passage, pair.anchor)]
-    return _Asked(pair, shown, under[0]) if under else _ELSEWHERE
+    return _Asked(pair, [candidate for candidate, _ in found], under[0]) if under else _ELSEWHERE
+
+
+def _found(pair: Pair, candidates: Candidates) -> list[tuple[Candidate, bool]] | LeftOut:
+    """What is found for a question, best first, and whether it is of its page; some of it is."""
+    if not pair.question.strip():
+        return BLANK
+    if not pair.path:
+        return _NO_PAGE
+    found = [(candidate, _is_of(candidate, pair.path)) for candidate in candidates(pair.question)]
+    return found if any(is_own for _, is_own in found) else _MISSED
 
 
 def _is_answered(one: _Asked, seed: int) -> bool:
@@ -163,20 +202,17 @@ def _slug(heading: str) -> str:
 
 
 def _row(pair: Pair, candidates: Candidates, passages: int, origin: Origin) -> RerankRow | LeftOut:
-    if pair.path is None:
-        return _NO_PAGE
-    found = candidates(pair.question)
-    gold = [_is_of(candidate, pair.path) for candidate in found]
-    if not any(gold):
-        return _MISSED
-    shown = list(range(len(found)))[:passages]
-    if not any(gold[place] for place in shown):
-        shown[-1] = gold.index(True)
-    if all(gold[place] for place in shown):
+    found = _found(pair, candidates)
+    if isinstance(found, LeftOut):
+        return found
+    shown = found[:passages]
+    if not any(is_own for _, is_own in shown):
+        shown[-1] = next(one for one in found if one[1])
+    if all(is_own for _, is_own in shown):
         return _ALL_GOLD
     return RerankRow(
         question=pair.question,
-        passages=tuple(_ranked(found[place].passage, gold[place]) for place in shown),
+        passages=tuple(_ranked(candidate.passage, is_own) for candidate, is_own in shown),
         origin=origin.model_copy(update={"document": pair.path}),
     )
 
@@ -188,6 +224,14 @@ def _ranked(passage: ContextPassage, gold: bool) -> RankedPassage:
 def _is_of(candidate: Candidate, path: str) -> bool:
     """Whether the uri ends with the path, from a `/` on."""
     return f"/{candidate.uri}".endswith(f"/{path}")
+
+
+def _pair(raw: _Raw, snapshot: int) -> Pair:
+    page = raw.uri or raw.gold_path or raw.source or _path_at(raw, snapshot)
+    if page is None or not is_address(page):
+        return Pair(raw.question, page, raw.anchor)
+    address, heading = urldefrag(page)
+    return Pair(raw.question, address, raw.anchor or unquote(heading) or None)
 
 
 def _path_at(raw: _Raw, snapshot: int) -> str | None:

@@ -21,7 +21,7 @@ from typing import Literal
 from pydantic import Field
 
 from serving.interface.turns import Turn
-from tuning.converters.converted import BLANK, Converted, Foreign, LeftOut, collect, read_as
+from tuning.converters.converted import BLANK, Converted, Foreign, LeftOut, collect, read_as, read_each
 from tuning.metrics.words import content_words
 from tuning.rows import Origin, QueryRewriteRow
 
@@ -91,7 +91,7 @@ class _CastTopic(Foreign):
 
 def read_rewrites(records: Iterable[object]) -> tuple[Asked, ...]:
     """Records of the common form. Raises DataInvalid for another one."""
-    return read_as(tuple[Asked, ...], tuple(records), "a list of conversational rewrites")
+    return read_each(Asked, records, "a question in a conversation with its rewrite")
 
 
 def read_canard(parsed: object, *, source: str = "canard") -> tuple[Asked, ...]:
@@ -115,13 +115,16 @@ def read_cast(parsed: object, *, source: str = "cast") -> tuple[Asked, ...]:
 
 
 def query_rewrite_rows(
-    asked: Iterable[Asked], *, topic: Topic = Topic.UNSEEN, first_questions: bool = False
+    asked: Iterable[Asked], *, topic: Topic = Topic.UNSEEN, first_questions: bool = False, licence: str = ""
 ) -> Converted[QueryRewriteRow]:
-    """One row a question; first questions are left out by default, since serving rewrites none of them."""
-    return collect(_row(one, topic, first_questions) for one in asked)
+    """One row a question; first questions are left out by default, since serving rewrites none of them.
+
+    `licence` is that of sources of which `LICENCES` knows none.
+    """
+    return collect(_row(one, topic, first_questions, licence) for one in asked)
 
 
-def _row(asked: Asked, topic: Topic, first_questions: bool) -> QueryRewriteRow | LeftOut:
+def _row(asked: Asked, topic: Topic, first_questions: bool, licence: str) -> QueryRewriteRow | LeftOut:
     if not asked.question.strip() or not asked.rewrite.strip():
         return BLANK
     if not asked.history.turns and not first_questions:
@@ -136,7 +139,7 @@ def _row(asked: Asked, topic: Topic, first_questions: bool) -> QueryRewriteRow |
         rewrite=asked.rewrite,
         origin=Origin(
             source=asked.source,
-            licence=next((name for start, name in LICENCES.items() if asked.source.startswith(start)), ""),
+            licence=next((name for start, name in LICENCES.items() if asked.source.startswith(start)), licence),
             conversation=asked.conv,
             document=asked.history.topic[0] if asked.history.topic else "",
             slice="needs_topic" if needs else "",

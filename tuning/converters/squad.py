@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from serving.interface.context import Context, ContextPassage
 from serving.interface.refusal import Answerability
 from tuning.converters.converted import (
+    BLANK,
     Converted,
     LeftOut,
     Part,
@@ -121,6 +122,9 @@ def _refusals(
     for place in places:
         others = [article for article in roomy[part(place.article)] if article != place.article]
         for question in place.questions:
+            if question.blank:
+                yield BLANK
+                continue
             yield _refusal(place, question, articles[place.article], passages, seed, origin)
             chance = draw(seed, "foreign", question.id)
             if chance.random() < foreign_share:
@@ -186,6 +190,8 @@ def _group_citations(
 def _citation(
     place: Place, question: Question, find: _Find, context: Context, shown: Sequence[ContextPassage], origin: Origin
 ) -> CitationRow | LeftOut:
+    if question.blank:
+        return BLANK
     if not question.answerable:
         return _NO_ANSWER
     numbers = find(place.passage, question, context)
@@ -222,6 +228,8 @@ def _only_sentence(passage: ContextPassage, question: Question, context: Context
 def _ranking(
     place: Place, question: Question, article: Sequence[ContextPassage], passages: int, seed: int, origin: Origin
 ) -> RerankRow | LeftOut:
+    if question.blank:
+        return BLANK
     if not question.answerable:
         return _NO_ANSWER
     shown = _among(place.passage, article, passages, draw(seed, "rank", question.id))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from serving.interface.context import ContextPassage
 from tuning.converters.converted import Foreign, read_as
-from tuning.rows import Words
 
 __all__ = ["Answer", "Article", "Paragraph", "Place", "Question", "paragraphs_of", "passages_by_article", "read_squad"]
 
@@ -29,13 +28,17 @@ class Question(Foreign):
     """A question about one paragraph; without answers it is unanswerable."""
 
     id: str
-    question: Words
+    question: str
     answers: tuple[Answer, ...] = ()
     is_impossible: bool = False
 
     @property
     def answerable(self) -> bool:
         return bool(self.answers) and not self.is_impossible
+
+    @property
+    def blank(self) -> bool:
+        return not self.question.strip()
 
 
 class Paragraph(Foreign):

@@ -7,6 +7,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -48,6 +49,9 @@ from tests.serving.registry.made_adapters import (
     write_weights,
 )
 
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs" / "adapters.md"
+STARTERS = sorted(path.parent for path in (ROOT / "infra" / "starter").glob("*/manifest.json"))
 STATEMENTS = ("README.md", "data_statement.json", "gate_report.json", "recipe.yaml")
 REFUSAL = Behaviour.REFUSAL
 
@@ -92,12 +96,33 @@ def test_a_registered_adapter_is_the_one_that_was_trained(store: AdapterStore, s
     assert {path.name for path in (tmp_path / "adapters").iterdir()} == {".lock", "refusal"}
 
 
-def test_the_folder_can_be_checked_without_us(folder: Path):
-    done = subprocess.run(["sha256sum", "-c", "manifest.json.sha256"], cwd=folder, capture_output=True, check=False)
-    assert done.returncode == 0
-    files = json.loads((folder / "manifest.json").read_text("utf-8"))["files"]
-    listed = "".join(f"{digest}  {name}\n" for name, digest in files.items())
-    subprocess.run(["sha256sum", "-c"], input=listed.encode(), cwd=folder, capture_output=True, check=True)
+def checked_without_us(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The commands that the documentation shows, run in a folder of our own choice."""
+    blocks = re.findall(r"^```bash\n(.*?)^```$", DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    (shown,) = [block for block in blocks if "sha256sum" in block]
+    _, *commands = shown.splitlines()
+    script = ["bash", "-e", "-c", "\n".join(commands)]
+    return subprocess.run(script, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_every_starter_can_be_checked_without_us():
+    assert len(STARTERS) >= 2
+    for starter in STARTERS:
+        done = checked_without_us(starter)
+        assert done.returncode == 0, done.stderr
+        sound = {line.removesuffix(": OK") for line in done.stdout.splitlines()}
+        assert sound == {path.name for path in starter.iterdir()} - {"manifest.json.sha256"}
+
+
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_config.json", "recipe.yaml", "manifest.json"])
+def test_a_changed_byte_is_found_without_us_as_the_documentation_says(folder: Path, name: str):
+    assert checked_without_us(folder).returncode == 0
+    content = bytearray((folder / name).read_bytes())
+    content[-1] ^= 1
+    (folder / name).write_bytes(content)
+    done = checked_without_us(folder)
+    assert done.returncode != 0
+    assert f"{name}: FAILED" in done.stdout
 
 
 def test_the_same_content_twice_is_one_version(store: AdapterStore, source: Path, folder: Path, tmp_path: Path):

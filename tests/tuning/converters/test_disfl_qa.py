@@ -14,6 +14,7 @@ QUESTIONS = {
     "b": ("Who built the bridge?", "monks"),
     "c": ("How many arches has it?", "five"),
     "d": ("Who paid them?", ""),
+    "e": (" ", "monks"),
 }
 PAIRS = read_disfl_qa(
     {

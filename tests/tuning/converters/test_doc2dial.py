@@ -18,6 +18,7 @@ from tuning.converters.doc2dial import (
     read_documents,
     read_turns,
     refusal_rows,
+    rerank_rows,
     split_documents,
     switched_rows,
 )
@@ -168,10 +169,164 @@ def test_documents_are_split_by_title_whatever_their_order(seed: int):
 
 
 @pytest.mark.parametrize(
-    "change", [{"query": "Where?"}, {"query": "user: "}, {"history": ["bot:x"]}, {"answer_start": None}]
+    ("change", "message"),
+    [
+        ({"query": "Where?"}, "query does not begin with user: or agent:"),
+        ({"history": ["user:a", "bot:x"]}, r"history\[1\] does not begin with user: or agent:"),
+        ({"answer_start": None}, "answer_start is not a whole number"),
+    ],
 )
-def test_another_format_is_refused(change: dict[str, Any]):
+def test_another_format_is_refused(change: dict[str, Any], message: str):
     whole = turn("f_1", "Ferry#1_0", "Bicycles", "user:Where?")
     assert isinstance(read_turns([whole])[0], AskedTurn)
-    with pytest.raises(DataInvalid, match=next(iter(change))):
+    with pytest.raises(DataInvalid, match=f"^This is not a Doc2Dial turn: {message}[.]$"):
         read_turns([whole | change])
+
+
+def test_a_question_that_is_blank_or_that_nothing_answers_is_counted_whatever_is_made():
+    turns = read_turns([turn("f_1", "Ferry#1_0", "Bicycles", "user: "), turn("f_2", "Ferry#1_0", "", "user:Where?")])
+    for made in (
+        citation_rows(PAGES, turns),
+        refusal_rows(PAGES, turns, unanswerable=True),
+        rerank_rows(PAGES, turns, passages=2),
+        asked_rows(PAGES, turns),
+    ):
+        assert made.rows == ()
+        assert made.left_out == {"blank": 1, "no span of its document answers it": 1}
+
+
+def test_the_passages_that_answer_a_first_question_are_relevant_and_no_others():
+    both = turn("f_5", "Ferry#1_0", "Helmets stay with you. \n\nCancel a crossing \nYou may", "user:What else?")
+    made = rerank_rows(PAGES, [*TURNS, *read_turns([both])], passages=2)
+    assert [(row.question, sorted((p.relevance, p.title) for p in row.passages)[1:]) for row in made.rows] == [
+        ("Where does my bicycle go?", [(1.0, "Ferry > Take a bicycle")]),
+        ("How do I borrow?", [(1.0, "Library > Borrow a book")]),
+    ]
+    assert all(row.origin.synthetic and row.origin.slice == "among_2" for row in made.rows)
+    assert made.left_out == {
+        "it follows others, which a row of rerank does not show": 1,
+        "the answer runs over several passages": 1,
+    }
+    wider = rerank_rows(PAGES, read_turns([both]), passages=3)
+    assert [sorted(p.relevance for p in row.passages) for row in wider.rows] == [[0.0, 1.0, 1.0]]
+    assert rerank_rows(PAGES, TURNS, passages=4).left_out["its document has too few passages"] == 2
+    heading = read_turns([turn("h_1", "Ferry#1_0", "Cancel a crossing", "user:What can I do?")])
+    assert rerank_rows(PAGES, heading).left_out == {"the answer stands in no citable sentence": 1}
+
+
+def spans(text: str, *parts: str) -> dict[str, Any]:
+    """Spans as the file of documents holds them, with what of it we do not read."""
+    return {
+        f"{n}": {
+            "id_sp": f"{n}",
+            "tag": "u",
+            "start_sp": text.index(part),
+            "end_sp": text.index(part) + len(part),
+            "text_sp": part,
+            "title": "",
+            "parent_titles": [],
+            "id_sec": "t",
+            "start_sec": 0,
+            "text_sec": text,
+            "end_sec": len(text),
+        }
+        for n, part in enumerate(parts, 1)
+    }
+
+
+def document(name: str, text: str, *parts: str) -> dict[str, Any]:
+    return {"doc_id": name, "title": name[:-2], "domain": "d", "doc_text": text, "spans": spans(text, *parts)}
+
+
+def dialogue(name: str, page: str, *said: tuple[str, str, list[str]], key: str = "sp_id") -> dict[str, Any]:
+    turns = [
+        {
+            "turn_id": n,
+            "role": role,
+            "da": "act",
+            "references": [{key: span, "label": "solution"} for span in references],
+            "utterance": text,
+        }
+        for n, (role, text, references) in enumerate(said, 1)
+    ]
+    return {"dial_id": name, "doc_id": page, "domain": "d", "turns": turns}
+
+
+DOCUMENTS = {
+    "doc_data": {
+        "boats": {"Ferry#1_0": document("Ferry#1_0", FERRY, "Tie yours to the rail ", "half of the fare")},
+        "books": {"Library#1_0": document("Library#1_0", LIBRARY, "Loans last", "at the desk. ", "Show your card ")},
+    }
+}
+
+
+def dialogues(key: str = "sp_id") -> dict[str, Any]:
+    ferry = dialogue(
+        "f",
+        "Ferry#1_0",
+        ("user", "Where does my bicycle go?", []),
+        ("agent", "On the deck.", ["1"]),
+        ("user", " And if I cancel?", ["2"]),
+        ("agent", "It costs half of it.", ["2"]),
+        ("user", "Thank you.", []),
+        key=key,
+    )
+    library = dialogue(
+        "l", "Library#1_0", ("user", "How do I borrow?", []), ("agent", "With a card.", ["1", "3"]), key=key
+    )
+    return {"dial_data": {"boats": {"Ferry#1_0": [ferry]}, "books": {"Library#1_0": [library]}}}
+
+
+@pytest.mark.parametrize("key", ["sp_id", "id_sp"])
+def test_the_published_dialogues_are_read_as_the_turns_made_of_them(key: str):
+    pages = read_documents([DOCUMENTS])
+    assert [(page.doc_id, page.title, page.text) for page in pages] == [(p.doc_id, p.title, p.text) for p in PAGES]
+    turns = read_turns([dialogues(key)], pages)
+    assert turns == TURNS
+    assert citation_rows(pages, turns) == citation_rows(PAGES, TURNS)
+    assert refusal_rows(pages, turns, unanswerable=True) == refusal_rows(PAGES, TURNS, unanswerable=True)
+    assert rerank_rows(pages, turns, passages=2) == rerank_rows(PAGES, TURNS, passages=2)
+
+
+def test_turns_that_rest_on_nothing_or_on_a_document_that_is_not_given_are_counted():
+    said = ("user", "May I sing?", [])
+    asked = dialogue("s", "Ferry#1_0", said, ("agent", "I do not know.", []), said, ("agent", "Still not.", ["99"]))
+    about = {"Ferry#1_0": [asked], "Museum#1_0": [dialogue("m", "Museum#1_0", said, ("agent", "Yes.", ["1"]))]}
+    pages = read_documents([DOCUMENTS])
+    made = refusal_rows(pages, read_turns([{"dial_data": {"boats": about}}], pages))
+    assert made.rows == ()
+    assert made.left_out == {"its document is not among the given": 1, "no span of its document answers it": 2}
+
+
+def test_a_question_that_no_agent_answers_next_is_none():
+    said = [("user", "Hello.", []), ("user", "When do boats sail?", []), ("agent", "All year.", ["1"])]
+    (asked,) = read_turns([{"dial_data": {"d": {"x": [dialogue("h", "x", *said)]}}}])
+    assert (asked.id, asked.history, asked.query) == ("h_2", ("user:Hello.",), "user:When do boats sail?")
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"dial_data": {"d": [dialogue("x", "y")]}}, "Doc2Dial's file of dialogues: dial_data.d is not an object"),
+        (
+            {"dial_data": {"d": {"y": [{"dial_id": "x", "turns": [{"turn_id": 1}]}]}}},
+            "Doc2Dial's file of dialogues: dial_data.d.y[0].turns[0].role is missing",
+        ),
+        (
+            {"dial_data": {"d": {"y": [dialogue("x", "y", ("bot", "Hi.", []))]}}},
+            "Doc2Dial's file of dialogues: dial_data.d.y[0].turns[0].role is not 'user' or 'agent'",
+        ),
+        (DOCUMENTS, "a Doc2Dial turn: id is missing"),
+    ],
+)
+def test_dialogues_of_another_format_are_refused_by_their_place(record: dict[str, Any], message: str):
+    with pytest.raises(DataInvalid) as told:
+        read_turns([record])
+    assert f"{told.value}" == f"This is not {message}."
+
+
+def test_documents_of_another_format_are_refused_by_their_place():
+    with pytest.raises(DataInvalid, match=r"file of documents: doc_data\.boats\.x\.spans is missing"):
+        read_documents([{"doc_data": {"boats": {"x": {"doc_text": "y"}}}}])
+    with pytest.raises(DataInvalid, match=r"a Doc2Dial document: doc_id is missing"):
+        read_documents([dialogues()])

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from serving.interface.context import ContextPassage
-from tuning.converters.question_pages import Candidate, Pair, read_question_pages, refusal_rows, rerank_rows
+from tuning.converters.question_pages import (
+    Candidate,
+    Pair,
+    read_question_pages,
+    refusal_rows,
+    rerank_rows,
+    with_uris,
+)
 from tuning.errors import DataInvalid
 from tuning.rows import RefusalRow
 
@@ -32,10 +39,11 @@ def test_a_path_is_no_part_of_a_name():
 
 
 def test_what_cannot_be_ranked_is_counted():
-    pairs = [Pair("a", None), Pair("b", "none.md"), Pair("c", "x.md"), Pair("d", "y.md")]
+    pairs = [Pair("a", None), Pair("b", "none.md"), Pair("c", "x.md"), Pair("d", "y.md"), Pair(" ", "x.md")]
     made = rerank_rows(pairs, lambda question: found("y.md", "x.md") if question == "d" else found("x.md"))
     assert [(row.question, row.origin.document, row.origin.synthetic) for row in made.rows] == [("d", "y.md", True)]
     assert made.left_out == {
+        "blank": 1,
         "every candidate is of its page": 1,
         "no candidate is of its page": 1,
         "no page is known for it": 1,
@@ -52,9 +60,44 @@ def test_a_page_that_moved_is_taken_from_the_snapshot_that_is_named():
 
 
 def test_another_format_is_refused():
-    for wrong in ({"gold_path": "p.md"}, {"question": " ", "gold_path": "p.md"}):
-        with pytest.raises(DataInvalid, match=r"0\.question"):
+    for wrong in ({"gold_path": "p.md"}, {"question": 5, "gold_path": "p.md"}):
+        with pytest.raises(DataInvalid, match=r"question with its page: question is"):
             read_question_pages([wrong])
+
+
+@pytest.mark.parametrize(
+    ("record", "path"),
+    [
+        ({"uri": "a.md", "gold_path": "b.md", "source": "c.md"}, "a.md"),
+        ({"gold_path": "b.md", "source": "c.md"}, "b.md"),
+        ({"source": "c.md"}, "c.md"),
+        ({"uri": "", "gold_path": None, "source": "c.md"}, "c.md"),
+    ],
+)
+def test_the_page_is_named_by_any_of_its_keys_the_uri_first(record: dict[str, str | None], path: str):
+    assert read_question_pages([{"question": "q", **record}]) == (Pair("q", path),)
+
+
+def test_questions_of_which_none_names_a_page_are_refused_with_the_keys():
+    nowhere = [{"question": "q"}, {"question": "r", "uri": "", "source": None}]
+    with pytest.raises(DataInvalid) as told:
+        read_question_pages(nowhere)
+    assert all(f"`{key}`" in f"{told.value}" for key in ("uri", "gold_path", "source", "gold_path_per_snapshot"))
+    assert [pair.path for pair in read_question_pages([*nowhere, {"question": "s", "uri": "p.md"}])][2:] == ["p.md"]
+    assert read_question_pages([]) == ()
+
+
+def test_an_address_names_its_page_and_its_heading():
+    address = "https://docs.example/en/serve/index.html"
+    for anchor, heading in ((None, "set up"), ("other", "other")):
+        record = {"question": "q", "source": f"{address}#set%20up", "anchor": anchor}
+        (pair,) = with_uris(read_question_pages([record]), ["guide/tune.md", "source/serve/index.rst"])
+        assert pair == Pair("q", "source/serve/index.rst", heading)
+    assert with_uris([Pair("q", address), Pair("q", None), Pair("q", "tune.md")], ["guide/tune.md"]) == (
+        Pair("q", address),
+        Pair("q", None),
+        Pair("q", "tune.md"),
+    )
 
 
 def section(uri: str, heading: str) -> Candidate:
@@ -96,9 +139,10 @@ def test_the_passage_under_the_heading_answers_and_without_one_the_best_of_the_p
 
 
 def test_a_heading_that_was_not_found_is_counted_and_never_guessed():
-    made = refusal_rows([Pair("How?", "guide/tune.md", "no-such-heading"), Pair("Where?", None)], lambda _: FOUND)
+    pairs = [Pair("How?", "guide/tune.md", "no-such-heading"), Pair("Where?", None), Pair("", "guide/tune.md")]
+    made = refusal_rows(pairs, lambda _: FOUND)
     assert made.rows == ()
-    assert made.left_out == {"no candidate stands under its heading": 1, "no page is known for it": 1}
+    assert made.left_out == {"blank": 1, "no candidate stands under its heading": 1, "no page is known for it": 1}
 
 
 def test_each_question_is_in_one_row_and_each_passage_has_both_labels():

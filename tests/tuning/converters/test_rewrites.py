@@ -32,6 +32,12 @@ def test_a_turn_becomes_a_row_after_its_conversation():
     assert (row.origin.source, row.origin.licence, row.origin.conversation) == ("cast2020", "MIT", "7")
 
 
+def test_a_licence_that_is_named_is_that_of_sources_of_which_none_is_known():
+    asked = read_rewrites([record("And?", "And who?", "Who?", source=name) for name in ("own", "cast2020")])
+    assert [row.origin.licence for row in query_rewrite_rows(asked, licence="CC0").rows] == ["CC0", "MIT"]
+    assert query_rewrite_rows(asked).rows[0].origin.licence == ""
+
+
 def test_first_questions_are_left_out_unless_they_are_asked_for():
     asked = read_rewrites([record("Who was Ada?", "Who was Ada?")])
     assert query_rewrite_rows(asked).left_out == {"first question of its conversation": 1}

@@ -217,15 +217,32 @@ def test_an_article_that_occurs_twice_is_counted_on(articles: tuple[Article, ...
 @pytest.mark.parametrize(
     ("parsed", "named"),
     [
-        ([], "the top"),
-        ({"data": [{"title": "T"}]}, r"data\.0\.paragraphs"),
-        ({}, "data"),
+        ([], "it is not an object"),
+        ({"data": [{"title": "T"}]}, "data[0].paragraphs is missing"),
+        ({}, "data is missing"),
         (
-            {"data": [{"title": "T", "paragraphs": [{"context": "It.", "qas": [{"id": "q", "question": " "}]}]}]},
-            r"data\.0\.paragraphs\.0\.qas\.0\.question",
+            {"data": [{"title": "T", "paragraphs": [{"context": "It.", "qas": [{"id": "q", "question": 5}]}]}]},
+            "data[0].paragraphs[0].qas[0].question is not a text",
         ),
     ],
 )
 def test_another_format_is_refused_by_its_place(parsed: object, named: str):
-    with pytest.raises(DataInvalid, match=named):
+    with pytest.raises(DataInvalid) as told:
         read_squad(parsed)
+    assert f"{told.value}" == f"This is not a SQuAD file: {named}."
+
+
+@pytest.mark.parametrize("make", [refusal_rows, citation_rows, rerank_rows])
+def test_a_blank_question_is_counted_and_the_others_become_rows(make: Any, articles: tuple[Article, ...]):
+    passages = 1 if make is citation_rows else 2
+    blank = published()
+    blank["data"][0]["paragraphs"][0]["qas"][0]["question"] = " \n"
+    before, after = (make(read, passages=passages) for read in (articles, read_squad(blank)))
+    assert after.rows == before.rows[1:]
+    assert after.left_out == {**before.left_out, "blank": 1}
+
+
+def test_a_blank_question_is_asked_of_no_foreign_paragraph_either():
+    blank = published()
+    blank["data"][0]["paragraphs"][0]["qas"][0]["question"] = ""
+    assert all(row.question for row in refusal_rows(read_squad(blank), foreign_share=1.0).rows)

@@ -1,0 +1,51 @@
+"""A recipe is of one behaviour, and of another it is told so, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from serving.interface.behaviours import GENERATIVE, Behaviour
+from tests.architecture.tree import ROOT
+from tuning.errors import RecipeInvalid
+from tuning.recipe import read_recipe
+from tuning.recipe_rerank import read_rerank_recipe
+
+Read = Callable[[Path], BaseModel]
+RERANK = Behaviour.RERANK
+
+
+def own(behaviour: Behaviour) -> Path:
+    return ROOT / "tuning" / "recipes" / f"{behaviour}.yaml"
+
+
+def complaint(read: Read, path: Path) -> str:
+    with pytest.raises(RecipeInvalid) as refused:
+        read(path)
+    return str(refused.value).removeprefix(f"{path}: line ")
+
+
+def test_a_recipe_of_the_reranker_is_no_recipe_of_a_generative_behaviour():
+    told = "the recipe is for rerank, not for query_rewrite or refusal or citation."
+    assert complaint(read_recipe, own(RERANK)) == f"2: the file: Value error, {told}"
+
+
+@pytest.mark.parametrize("behaviour", GENERATIVE)
+def test_a_recipe_of_a_generative_behaviour_is_no_recipe_of_the_reranker(behaviour: Behaviour):
+    told = f"the file: Value error, the recipe is for {behaviour}, not for rerank."
+    assert complaint(read_rerank_recipe, own(behaviour)).partition(": ")[2] == told
+
+
+OTHERS: dict[str, Any] = {"no behaviour at all": "behaviour: tone", "a list of them": "behaviour: [rerank]"}
+
+
+@pytest.mark.parametrize("written", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize(("read", "behaviour"), [(read_recipe, Behaviour.REFUSAL), (read_rerank_recipe, RERANK)])
+def test_what_is_no_behaviour_is_named_by_its_line(tmp_path: Path, read: Read, behaviour: Behaviour, written: str):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(own(behaviour).read_text("utf-8").replace(f"behaviour: {behaviour}", written), "utf-8")
+    assert complaint(read, path).startswith("2: behaviour: Input should be")

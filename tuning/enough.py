@@ -1,0 +1,67 @@
+"""Whether the gate could pass anybody on these rows: asked before anything is trained.
+
+    require_enough(thresholds, snapshot, seed=0)
+
+Counted from the rows alone. A model may fail to be judged on some of them, so enough rows promise no verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from serving.interface.behaviours import Behaviour
+from serving.interface.refusal import Answerability
+from tuning.errors import TrainingNotAdvised
+from tuning.row_parts import TrainingRow
+from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow
+from tuning.snapshot import Snapshot
+from tuning.swapped_rows import passages_of, swap_citation, swap_query_rewrite, swap_refusal, swap_rerank
+from tuning.thresholds import GateThresholds
+
+__all__ = ["require_enough"]
+
+
+def require_enough(thresholds: GateThresholds, snapshot: Snapshot, *, seed: int) -> None:
+    """Raises TrainingNotAdvised where the gate's least numbers cannot be met, with each of them."""
+    missing = [*_too_few(thresholds, snapshot, seed), *_of_one_class(thresholds, snapshot)]
+    if missing:
+        raise TrainingNotAdvised(
+            f"The gate could pass no adapter on these rows, so nothing was trained: {'; '.join(missing)}.",
+            remedy="Give more rows of these kinds, or a gate that asks for fewer with --gate.",
+        )
+
+
+def _too_few(thresholds: GateThresholds, snapshot: Snapshot, seed: int) -> Iterator[str]:
+    held_out = snapshot.rows("held_out")
+    able = sum(swap is not None for swap in _swaps(held_out, snapshot.rows("train"), seed))
+    for count, least, what in (
+        (len(held_out), thresholds.rows.least_judged, "held-out rows"),
+        (able, thresholds.content_leak.least_judged, "held-out rows whose facts can be swapped"),
+    ):
+        if count < least:
+            yield f"{count} {what} of at least {least}"
+
+
+def _of_one_class(thresholds: GateThresholds, snapshot: Snapshot) -> Iterator[str]:
+    """Of refusal, whose metrics and decision need rows of both classes."""
+    for split, least in ("held_out", math.ceil(thresholds.rows.least_judged / 2)), ("calibration", 1):
+        rows = [row for row in snapshot.rows(split) if isinstance(row, RefusalRow)]
+        answerable = sum(row.label is Answerability.ANSWERABLE for row in rows)
+        for count, label in (answerable, "answerable"), (len(rows) - answerable, "other"):
+            if thresholds.behaviour is Behaviour.REFUSAL and count < least:
+                yield f"{count} {label} rows in {split} of at least {least}"
+
+
+def _swaps(rows: Sequence[TrainingRow], beside: Sequence[TrainingRow], seed: int) -> Iterator[object]:
+    foreign = passages_of([row for row in (*rows, *beside) if isinstance(row, RefusalRow)])
+    for row in rows:
+        match row:
+            case RefusalRow():
+                yield swap_refusal(row, foreign, seed)
+            case CitationRow():
+                yield swap_citation(row, seed)
+            case QueryRewriteRow():
+                yield swap_query_rewrite(row, seed)
+            case _:
+                yield swap_rerank(row, seed)
