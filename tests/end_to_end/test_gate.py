@@ -71,6 +71,7 @@ class Court:
 @pytest.fixture(scope="module")
 def court(models_root: Path, base_model: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Court]:
     home = tmp_path_factory.mktemp("court")
+    (home / "none").mkdir()
     settings = load_settings(home=home, models=models_root, starter=home / "none")
     plan = freeze_plan(settings, RetrainRequest(Behaviour.REFUSAL, (ROWS,)), today=date(2026, 11, 25))
     plan = replace(plan, thresholds=of_few_rows(plan.thresholds))
