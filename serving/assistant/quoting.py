@@ -5,6 +5,7 @@ It is how citation runs un-tuned; a tuned answer is held against the same scores
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from serving.assistant.evidence import pick, score_sentences
@@ -37,10 +38,16 @@ def scores_as_evidence(query: Query, context: Context, likeness: Likeness) -> li
 
 
 def quote(context: Context, indices: Sequence[int]) -> tuple[CitedSentence, ...]:
-    """The sentences at `indices` (0-based) as an answer that cites them, in the contract's grammar."""
+    """The sentences at `indices` (0-based) as an answer that cites them, in the contract's grammar.
+
+    What several of them say alike is said once and cites them all.
+    """
     if not indices:
         return ()
-    quoted = [CitedSentence(context.sentences[index].shown, (index + 1,)) for index in indices]
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for index in indices:
+        places[context.sentences[index].shown].append(index + 1)
+    quoted = [CitedSentence(text, tuple(numbers)) for text, numbers in places.items()]
     return contract.parse(contract.build_target(quoted), context)
 
 
