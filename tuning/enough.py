@@ -45,11 +45,13 @@ def _too_few(thresholds: GateThresholds, snapshot: Snapshot, seed: int) -> Itera
 
 def _of_one_class(thresholds: GateThresholds, snapshot: Snapshot) -> Iterator[str]:
     """Of refusal, whose metrics and decision need rows of both classes."""
+    if thresholds.behaviour is not Behaviour.REFUSAL:
+        return
     for split, least in ("held_out", math.ceil(thresholds.rows.least_judged / 2)), ("calibration", 1):
         rows = [row for row in snapshot.rows(split) if isinstance(row, RefusalRow)]
         answerable = sum(row.label is Answerability.ANSWERABLE for row in rows)
         for count, label in (answerable, "answerable"), (len(rows) - answerable, "other"):
-            if thresholds.behaviour is Behaviour.REFUSAL and count < least:
+            if count < least:
                 yield f"{count} {label} rows in {split} of at least {least}"
 
 

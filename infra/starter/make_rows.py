@@ -1,4 +1,4 @@
-"""The rows that the starter adapters were trained on, made again from public data.
+"""The rows that starter adapters are trained on, made from public data; README.md names the commit of each starter.
 
     groundskeeper refresh ray/doc/source
     groundskeeper convert question_pages ray-questions.jsonl --to refusal --output pages.jsonl
@@ -8,7 +8,7 @@
 
 Files are taken as they are published (docs/rows.md names each format): the development parts of SQuAD, of 1.1 the
 articles that 2.0 lacks, and questions about a documentation, judged on what its index finds. Everything is drawn with
-fixed seeds, so the same files give the same rows, byte for byte, and the snapshots in the starters' data statements.
+fixed seeds, so the same files give the same rows, byte for byte.
 """
 
 from __future__ import annotations

@@ -43,9 +43,11 @@ def of_classes(answerable: Callable[[int], bool]) -> list[TrainingRow]:
     return [row if answerable(n) else row.model_copy(update=other) for n, row in enumerate(rows)]
 
 
-def test_rows_that_suffice_pass_without_a_word(tmp_path: Path) -> None:
+def test_rows_that_just_suffice_are_not_refused(tmp_path: Path) -> None:
     rows = snapshot(tmp_path, Behaviour.REFUSAL, of_classes(lambda n: n % 2 == 0))
     require_enough(asking_for(Behaviour.REFUSAL, 12, 5), rows, seed=0)
+    with pytest.raises(TrainingNotAdvised, match="6 answerable rows in held_out of at least 7"):
+        require_enough(asking_for(Behaviour.REFUSAL, 13, 5), rows, seed=0)
 
 
 @pytest.mark.parametrize(
