@@ -45,9 +45,9 @@ WRONG = {
     "an unknown metric": ("{balanced_accuracy: 0.65", "{balanced_acuracy: 0.65", "balanced_acuracy"),
     "a metric of another behaviour": ("metric: auc", "metric: mrr", "mrr"),
     "a share above 1": ("budget: 0.4", "budget: 40", "budget"),
-    "an aim above the budget": ("aim: 0.12", "aim: 0.5", "aim"),
+    "an aim above the budget": ("aim: 0.06", "aim: 0.5", "aim"),
     "a negative margin": ("prompt: 0.05", "prompt: -0.05", "prompt"),
-    "no budget for refusal": ("over_refusal: {budget: 0.4, aim: 0.12}\n", "", "over_refusal"),
+    "no budget for refusal": ("over_refusal: {budget: 0.4, aim: 0.06}\n", "", "over_refusal"),
     "another behaviour": ("behaviour: refusal", "behaviour: rerank", "no metrics of rerank"),
     "a baseline that is not compared": ("tolerance: 0.03", "tolerance: 0.03, against: [copy]", "copy"),
     "a baseline that cannot be measured": ("few_shot: 0.05", "few_shots: 0.05", "no baselines of refusal: few_shots"),
@@ -70,7 +70,7 @@ def test_a_missing_file_is_refused(tmp_path: Path):
 
 def test_the_digest_is_of_what_the_thresholds_say_and_not_of_how_they_are_written(tmp_path: Path):
     original = gate_digest(read_thresholds(packaged_thresholds(Behaviour.REFUSAL)))
-    rewritten = changed(tmp_path, "budget: 0.4, aim: 0.12", "aim: 0.120, budget: 0.40")
+    rewritten = changed(tmp_path, "budget: 0.4, aim: 0.06", "aim: 0.060, budget: 0.40")
     assert gate_digest(read_thresholds(rewritten)) == original
     assert gate_digest(read_thresholds(changed(tmp_path, "budget: 0.4", "budget: 0.41"))) != original
 
