@@ -66,7 +66,9 @@ def main() -> int:
     given = _arguments()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        os.environ["GROUNDSKEEPER_STARTER"] = str(_empty(place / "no_starters"))
+        (place / "no_starters").mkdir()
+        # Whatever the registry shows came out of the runs.
+        os.environ["GROUNDSKEEPER_STARTER"] = str(place / "no_starters")
         files = _write_files(place, given.rows)
         say("A run that is left alone.")
         whole = _finish(place / "whole", files)
@@ -106,7 +108,7 @@ def _wait(process: subprocess.Popen[bytes], home: Path, seconds: float) -> None:
 
 def _traces(home: Path) -> tuple[list[int], list[int]]:
     """What a run leaves as it goes on: its checkpoints while it trains, the answers while it is judged."""
-    return _checkpoints(home), [path.stat().st_size for path in sorted(home.glob("runs/*/*/answers.sqlite*"))]
+    return _checkpoints(home), [path.stat().st_size for path in sorted(home.glob("runs/*/*/answers.sqlite"))]
 
 
 def _look(home: Path, seconds: float, struck: bool) -> Kill:
@@ -146,12 +148,6 @@ def _retrain(home: Path, files: Sequence[str]) -> list[str]:
 
 def _command(home: Path, *words: str) -> list[str]:
     return [str(Path(sys.executable).with_name("groundskeeper")), *words, "--home", str(home), "--json"]
-
-
-def _empty(folder: Path) -> Path:
-    """A folder without starters, so that whatever the registry shows came out of the runs."""
-    folder.mkdir()
-    return folder
 
 
 def _write_files(place: Path, rows: int) -> list[str]:
