@@ -86,8 +86,9 @@ class _Case:
     seed: int
     resamples: int
 
-    def compare(self, metric: str, baseline: str, part: str = "") -> Comparison | None:
-        return compare(self.candidate, self.baselines[baseline], metric, baseline, part, self.seed, self.resamples)
+    def compare(self, metric: str, baseline: str, part: str = "", *, together: bool = False) -> Comparison | None:
+        both = self.candidate, self.baselines[baseline]
+        return compare(*both, metric, baseline, part, self.seed, self.resamples, together=together)
 
 
 def decide(
@@ -115,7 +116,7 @@ def decide(
         candidate=candidate.subject.adapter,
         gate_digest=gate_digest(thresholds),
         checks=tuple(checks),
-        notes=tuple(_notes(case)),
+        notes=tuple(_notes(case, comparisons)),
         comparisons=tuple(comparisons),
     )
 
@@ -192,17 +193,24 @@ def _bounds(case: _Case) -> Iterator[Check]:
 
 def _slices(case: _Case, comparisons: list[Comparison]) -> Iterator[Check]:
     """No part of the rows pays for the gain of the whole."""
-    rules, metric = case.thresholds.slices, case.thresholds.headline.metric
+    rules = case.thresholds.slices
     for name in _large_slices(case):
         assert rules is not None
         for floored, floor in sorted(rules.floors.items()):
             yield _floor(f"{floored} on {name}", case.candidate.slices[name].metrics.get(floored), floor)
         for baseline in sorted(case.baselines) if rules.largest_loss is not None else ():
-            found = case.compare(metric, baseline, name)
+            found = _on_slice(case, baseline, name, rules.least_rows)
             if found is not None and rules.largest_loss is not None:
                 comparisons.append(found)
                 kept = found.gain.value > -rules.largest_loss
                 yield Check(kept, f"{found}; the gain must be above {-rules.largest_loss:+.3f}.")
+
+
+def _on_slice(case: _Case, baseline: str, name: str, least: int) -> Comparison | None:
+    """The headline's gain on a slice. Some slices are of one class, or of a second so rare that it cannot count half."""
+    metric = case.thresholds.headline.metric
+    found = case.compare(metric, baseline, name)
+    return found if found and found.is_of(least) else case.compare(metric, baseline, name, together=True)
 
 
 def _over_refusal(case: _Case) -> Iterator[Check]:
@@ -239,12 +247,16 @@ def _leak(case: _Case) -> Iterator[Check]:
     yield Check(found.low >= rule.floor, sentence)
 
 
-def _notes(case: _Case) -> Iterator[str]:
+def _notes(case: _Case, comparisons: Sequence[Comparison]) -> Iterator[str]:
     if PRODUCTION in case.thresholds.headline.least_gain and PRODUCTION not in case.baselines:
         yield "Production serves no other adapter of this behaviour, so nothing was compared with it."
     small = sorted(case.candidate.slices.keys() - set(_large_slices(case))) if case.thresholds.slices else []
     if small:
         yield f"Too small to be held to rules of their own: {', '.join(small)}."
+    held = case.thresholds.slices is not None and case.thresholds.slices.largest_loss is not None and case.baselines
+    missed = sorted(set(_large_slices(case)) - {comparison.part for comparison in comparisons}) if held else []
+    if missed:
+        yield f"{case.thresholds.headline.metric} cannot be compared on {', '.join(missed)}, which lack a class."
 
 
 def _large_slices(case: _Case) -> Sequence[str]:

@@ -198,7 +198,7 @@ def test_fewer_rows_to_train_on_than_the_charter_asks_for_are_not_trained_on(tra
 
 def test_rows_by_which_the_gate_could_pass_nobody_are_not_trained_on(trained: list[Path]) -> None:
     Path("gate.yaml").write_text(GATE.read_text("utf-8").replace("least_judged: 50", "least_judged: 5000"), "utf-8")
-    with pytest.raises(TrainingNotAdvised, match="held-out rows of at least 5000"):
+    with pytest.raises(TrainingNotAdvised, match="held-out rows that can be judged of at least 5000"):
         retrain(gate=Path("gate.yaml"))
     assert trained == []
 

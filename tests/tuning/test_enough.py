@@ -16,7 +16,7 @@ from tests.tuning.made_rows import refusal
 from tuning.enough import require_enough
 from tuning.errors import TrainingNotAdvised
 from tuning.row_parts import TrainingRow
-from tuning.rows import Origin
+from tuning.rows import Origin, RankedPassage, RerankRow
 from tuning.snapshot import Snapshot, make_snapshot
 from tuning.thresholds import GateThresholds, packaged_thresholds, read_thresholds
 
@@ -52,7 +52,7 @@ def test_rows_that_just_suffice_are_not_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "swapped", "named"),
-    [(21, 5, "20 held-out rows of at least 21"), (14, 30, "whose facts can be swapped of at least 30")],
+    [(21, 5, "20 held-out rows that can be judged of at least 21"), (14, 30, "whose facts can be swapped of at least 30")],
 )
 def test_what_is_missing_is_named_with_its_numbers(tmp_path: Path, rows: int, swapped: int, named: str) -> None:
     found = snapshot(tmp_path, Behaviour.REFUSAL, of_classes(lambda n: n % 2 == 0))
@@ -62,9 +62,31 @@ def test_what_is_missing_is_named_with_its_numbers(tmp_path: Path, rows: int, sw
 
 
 def test_refusal_needs_both_classes_in_both_parts(tmp_path: Path) -> None:
-    found = snapshot(tmp_path, Behaviour.REFUSAL, of_classes(lambda n: True))
-    with pytest.raises(TrainingNotAdvised, match="0 other rows in held_out of at least 7; 0 other rows in calibration"):
+    """Rows that are asked back about are of neither."""
+    underspecified = {"label": Answerability.UNDERSPECIFIED}
+    rows = of_classes(lambda n: True)
+    rows = [row.model_copy(update=underspecified) if n % 3 == 0 else row for n, row in enumerate(rows)]
+    found = snapshot(tmp_path, Behaviour.REFUSAL, rows)
+    named = "0 unanswerable rows in held_out of at least 7; 0 unanswerable rows in calibration"
+    with pytest.raises(TrainingNotAdvised, match=named):
         require_enough(asking_for(Behaviour.REFUSAL, 14, 5), found, seed=0)
+
+
+def test_passages_of_equal_relevance_have_no_order_to_judge(tmp_path: Path) -> None:
+    def row(number: int, relevance: float) -> RerankRow:
+        words = [f"Valve {number}-{place} opens at {number}{place} bar." for place in range(3)]
+        passages = tuple(
+            RankedPassage(id=f"{number}-{place}", title="Valves", text=text, relevance=relevance if place else 1.0)
+            for place, text in enumerate(words)
+        )
+        origin = Origin(document=str(number))
+        return RerankRow(question=f"When does valve {number}-0 open?", passages=passages, origin=origin)
+
+    asked = asking_for(Behaviour.RERANK, 10, 1)
+    require_enough(asked, snapshot(tmp_path, Behaviour.RERANK, [row(n, 0.0) for n in range(60)]), seed=0)
+    named = "0 held-out rows that can be judged of at least 10.*; 0 rows in calibration whose passages differ"
+    with pytest.raises(TrainingNotAdvised, match=named):
+        require_enough(asked, snapshot(tmp_path, Behaviour.RERANK, [row(n, 1.0) for n in range(60)]), seed=0)
 
 
 def test_rows_whose_facts_the_question_tells_already_cannot_be_swapped(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tuning.errors import NotComparable, NotJudged
 from tuning.evaluation import Evaluation, Judged, Metric, Subject, run_rows, summarise
 from tuning.gate import Verdict, decide
 from tuning.rows import Origin
+from tuning.statistics import Statistic
 from tuning.thresholds import GateThresholds, gate_digest
 
 METRICS = (Metric("ndcg_at_10"), Metric("mrr"))
@@ -178,6 +179,41 @@ def test_a_part_of_the_rows_must_not_pay_for_the_whole():
     small = verdict(candidate=evaluation(pays), slices={**rules, "least_rows": 5})
     assert small.passed
     assert "Too small to be held to rules of their own: slice=small." in small.notes
+
+
+CLASSES = (Metric("ndcg_at_10", Statistic.BALANCED), Metric("mrr", Statistic.AUC))
+
+
+def of_classes(right: Callable[[int], bool], positive: Callable[[int], bool]) -> Evaluation:
+    def judge(row: Row) -> Judged:
+        value = float(right(row.number))
+        return Judged({"ndcg_at_10": value, "mrr": value}, positive=positive(row.number))
+
+    return summarise(Subject("rerank", "v1"), CLASSES, run_rows(ROWS, judge), seed=0, resamples=200)
+
+
+@pytest.mark.parametrize("rare", [0, 1])
+def test_a_part_of_one_class_or_nearly_so_must_not_pay_either(rare: int):
+    """A second class of one row would count half of a balanced accuracy: here it would hide that the rest is lost."""
+
+    def positive(n: int) -> bool:
+        return n % 2 == 0 if n >= 4 else n < rare
+
+    candidate = of_classes(lambda n: n >= 4 or n < rare, positive)
+    baseline = of_classes(lambda n: n >= 20 or rare <= n < 4, positive)
+    rules = {"least_rows": 4, "largest_loss": 0.05}
+    found = verdict(candidate, {"hybrid_order": baseline}, slices=rules, must_not_lose=[])
+    (reason,) = found.reasons
+    assert reason.startswith(f"ndcg_at_10 on slice=small against hybrid_order: {[-1.0, -0.5][rare]:+.3f}")
+    assert "over 4 rows, each counted alike" in reason
+
+
+def test_a_part_on_which_the_headline_does_not_exist_is_named():
+    same = of_classes(lambda n: n % 3 > 0, lambda n: n >= 4 and n % 2 == 0)
+    headline = {"metric": "mrr", "least_gain": {"hybrid_order": 0.0, "production": 0.0}}
+    rules = {"least_rows": 4, "largest_loss": 0.05}
+    found = verdict(same, {"hybrid_order": same}, slices=rules, headline=headline, must_not_lose=[])
+    assert "mrr cannot be compared on slice=small, which lack a class." in found.notes
 
 
 def test_a_part_can_have_a_floor():
