@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
 _CANDIDATES = 30
 """Passages that are looked through for one of the page that helps."""
-_CHOICES = {"passages": "number of passages", "source": "source", "licence": "licence"}
+_CHOICES = {"passages": "number of passages", "seed": "seed", "source": "source", "licence": "licence"}
 """Options that not every way takes, and what they choose."""
 
 
@@ -52,7 +52,8 @@ class Options:
 
     passages: int | None = None
     """Passages a row; None for the converter's own default. Refused where rows show none, or always one."""
-    seed: int = 0
+    seed: int | None = None
+    """Of everything that is drawn; None for that of the settings. Refused where nothing is."""
     source: str | None = None
     """Name of the data set, where its files do not tell. Refused where they do."""
     licence: str | None = None
@@ -152,6 +153,11 @@ class _Task:
     progress: Progress
 
     @property
+    def seed(self) -> int:
+        """The seed that was said, or that of the settings."""
+        return self.settings.seed if self.options.seed is None else self.options.seed
+
+    @property
     def shown(self) -> dict[str, Any]:
         """How many passages a row shows, where that was said."""
         return {} if self.options.passages is None else {"passages": self.options.passages}
@@ -177,15 +183,15 @@ def _articles(files: Sequence[Path]) -> list[squad.Article]:
 
 
 def _squad_refusal(task: _Task) -> Converted[Any]:
-    return squad.refusal_rows(_articles(task.files), seed=task.options.seed, **task.shown)
+    return squad.refusal_rows(_articles(task.files), seed=task.seed, **task.shown)
 
 
 def _squad_citation(task: _Task) -> Converted[Any]:
-    return squad.citation_rows(_articles(task.files), seed=task.options.seed, **task.shown)
+    return squad.citation_rows(_articles(task.files), seed=task.seed, **task.shown)
 
 
 def _squad_rerank(task: _Task) -> Converted[Any]:
-    return squad.rerank_rows(_articles(task.files), seed=task.options.seed, **task.shown)
+    return squad.rerank_rows(_articles(task.files), seed=task.seed, **task.shown)
 
 
 def _canard(task: _Task) -> Converted[Any]:
@@ -206,7 +212,7 @@ def _rewrites(task: _Task) -> Converted[Any]:
 def _disfl_qa(task: _Task) -> Converted[Any]:
     pairs, *articles = _several(task, "its pairs, then the SQuAD files of its articles")
     read = read_file(pairs, lambda file: disfl_qa.read_disfl_qa(file.whole()))
-    return disfl_qa.query_rewrite_rows(read, _articles(articles), seed=task.options.seed)
+    return disfl_qa.query_rewrite_rows(read, _articles(articles), seed=task.seed)
 
 
 def _doc2dial(task: _Task) -> tuple[tuple[doc2dial.Page, ...], list[doc2dial.AskedTurn]]:
@@ -216,15 +222,15 @@ def _doc2dial(task: _Task) -> tuple[tuple[doc2dial.Page, ...], list[doc2dial.Ask
 
 
 def _doc2dial_citation(task: _Task) -> Converted[Any]:
-    return doc2dial.citation_rows(*_doc2dial(task), seed=task.options.seed, **task.shown)
+    return doc2dial.citation_rows(*_doc2dial(task), seed=task.seed, **task.shown)
 
 
 def _doc2dial_refusal(task: _Task) -> Converted[Any]:
-    return doc2dial.refusal_rows(*_doc2dial(task), unanswerable=True, seed=task.options.seed)
+    return doc2dial.refusal_rows(*_doc2dial(task), unanswerable=True, seed=task.seed)
 
 
 def _doc2dial_rerank(task: _Task) -> Converted[Any]:
-    return doc2dial.rerank_rows(*_doc2dial(task), seed=task.options.seed, **task.shown)
+    return doc2dial.rerank_rows(*_doc2dial(task), seed=task.seed, **task.shown)
 
 
 def _question_pages_rerank(task: _Task) -> Converted[Any]:
@@ -234,7 +240,7 @@ def _question_pages_rerank(task: _Task) -> Converted[Any]:
 
 def _question_pages_refusal(task: _Task) -> Converted[Any]:
     with _asked_pages(task) as (pairs, candidates):
-        return question_pages.refusal_rows(pairs, candidates, origin=_page_origin(task), seed=task.options.seed)
+        return question_pages.refusal_rows(pairs, candidates, origin=_page_origin(task), seed=task.seed)
 
 
 def _page_origin(task: _Task) -> Origin:
@@ -258,18 +264,18 @@ def _asked_pages(task: _Task) -> Iterator[tuple[Iterator[Pair], Candidates]]:
 
 
 _WAYS = {
-    (Format.SQUAD, Behaviour.REFUSAL): _Way(_squad_refusal, ("passages",)),
-    (Format.SQUAD, Behaviour.CITATION): _Way(_squad_citation, ("passages",)),
-    (Format.SQUAD, Behaviour.RERANK): _Way(_squad_rerank, ("passages",)),
+    (Format.SQUAD, Behaviour.REFUSAL): _Way(_squad_refusal, ("passages", "seed")),
+    (Format.SQUAD, Behaviour.CITATION): _Way(_squad_citation, ("passages", "seed")),
+    (Format.SQUAD, Behaviour.RERANK): _Way(_squad_rerank, ("passages", "seed")),
     (Format.CANARD, Behaviour.QUERY_REWRITE): _Way(_canard),
     (Format.CAST, Behaviour.QUERY_REWRITE): _Way(_cast),
     (Format.REWRITES, Behaviour.QUERY_REWRITE): _Way(_rewrites, ("licence",)),
-    (Format.DISFL_QA, Behaviour.QUERY_REWRITE): _Way(_disfl_qa),
-    (Format.DOC2DIAL, Behaviour.CITATION): _Way(_doc2dial_citation, ("passages",)),
-    (Format.DOC2DIAL, Behaviour.REFUSAL): _Way(_doc2dial_refusal),
-    (Format.DOC2DIAL, Behaviour.RERANK): _Way(_doc2dial_rerank, ("passages",)),
+    (Format.DISFL_QA, Behaviour.QUERY_REWRITE): _Way(_disfl_qa, ("seed",)),
+    (Format.DOC2DIAL, Behaviour.CITATION): _Way(_doc2dial_citation, ("passages", "seed")),
+    (Format.DOC2DIAL, Behaviour.REFUSAL): _Way(_doc2dial_refusal, ("seed",)),
+    (Format.DOC2DIAL, Behaviour.RERANK): _Way(_doc2dial_rerank, ("passages", "seed")),
     (Format.QUESTION_PAGES, Behaviour.RERANK): _Way(_question_pages_rerank, ("passages", "source", "licence")),
-    (Format.QUESTION_PAGES, Behaviour.REFUSAL): _Way(_question_pages_refusal, ("source", "licence")),
+    (Format.QUESTION_PAGES, Behaviour.REFUSAL): _Way(_question_pages_refusal, ("seed", "source", "licence")),
 }
 
 

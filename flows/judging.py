@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +41,6 @@ Told = Callable[[int, int], None]
 
 LEAK_ROWS = 100
 """Rows whose facts are swapped, at most."""
-LIBRARIES = ("accelerate", "peft", "sentence-transformers", "tokenizers", "torch", "transformers", "trl")
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,7 @@ class Judged:
 
     def draft(self, plan: Plan, adapters: Adapters, snapshot_id: str, at: datetime) -> AdapterDraft:
         """What is to be registered."""
+        from flows.retrain_plan import libraries
         from serving.registry.manifest import AdapterDraft, GateVerdict
         from tuning.recipe import recipe_digest
         from tuning.thresholds import gate_digest
@@ -69,7 +68,7 @@ class Judged:
             recipe_digest=recipe_digest(plan.recipe),
             gate_digest=gate_digest(plan.thresholds),
             seed=plan.seed,
-            libraries={name: version(name) for name in LIBRARIES},
+            libraries=libraries(),
             calibration=dict(self.calibration),
             scores=_scores(self.candidate),
             baselines={name: _scores(baseline) for name, baseline in self.baselines.items()},

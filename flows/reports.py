@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from serving.registry.adapter_folder import copy_adapter
+from serving.registry.digests import file_digests
+from serving.registry.errors import AdapterUnusable
 from serving.registry.files import replace_file, storage_told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from flows.judging import Judged
     from flows.retrain_plan import Plan
@@ -26,22 +28,30 @@ if TYPE_CHECKING:
     from serving.registry.manifest import AdapterManifest
     from tuning.snapshot import Snapshot
 
-__all__ = ["report_path", "write_report", "write_statements"]
+__all__ = ["folder_files", "report_path", "write_report", "write_statements"]
 
 RECIPE, DATA, GATE = "recipe.yaml", "data_statement.json", "gate_report.json"
 
 
+def folder_files(folder: Path) -> dict[str, str]:
+    """The name and sha256 of each file."""
+    return file_digests(folder, sorted(path.name for path in folder.iterdir()))
+
+
 @contextmanager
-def write_statements(run: Path, plan: Plan, snapshot: Snapshot, judged: Judged) -> Iterator[Path]:
+def write_statements(
+    run: Path, plan: Plan, snapshot: Snapshot, judged: Judged, files: Mapping[str, str]
+) -> Iterator[Path]:
     """A folder with the adapter of `run` and its statements, ready to be registered; gone at the end.
 
-    Raises ModelStorageFull.
+    `files` of the adapter as they were judged. Raises ModelStorageFull, and AdapterUnusable if they changed since.
     """
     folder = run / "registering"
     shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed
     try:
         with storage_told(run, "write the statements of an adapter"):
-            copy_adapter(run / "adapter", folder, sorted(path.name for path in (run / "adapter").iterdir()))
+            copy_adapter(run / "adapter", folder, sorted(files))
+            _require_judged(run, folder_files(folder), files)
             recipe = yaml.safe_dump(plan.recipe.model_dump(mode="json"), sort_keys=False)
             replace_file(folder / RECIPE, recipe.encode())
             _write(folder / DATA, {"snapshot": snapshot.id, **snapshot.manifest.model_dump(mode="json")})
@@ -68,6 +78,15 @@ def write_report(settings: Settings, manifest: AdapterManifest, judged: Judged) 
 def report_path(settings: Settings, manifest: AdapterManifest) -> Path:
     """Where the report of an adapter lies."""
     return settings.reports_root / f"{manifest.behaviour}-{manifest.version}.json"
+
+
+def _require_judged(run: Path, found: Mapping[str, str], judged: Mapping[str, str]) -> None:
+    changed = [name for name in judged if found[name] != judged[name]]
+    if changed:
+        raise AdapterUnusable(
+            f"{', '.join(changed)} in {run / 'adapter'} changed while the gate judged, so nothing is registered.",
+            remedy=f"Delete {run} and train again; look at the disk if nobody wrote there.",
+        )
 
 
 def _gate(judged: Judged) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One retraining of an adapter: the page to read for how form is kept.
 
-    retrained = retrain_adapter(load_settings(), RetrainRequest(Behaviour.REFUSAL, (Path("rows.jsonl"),)), at=now)
+    retrained = retrain_adapter(load_settings(), RetrainRequest(Behaviour.REFUSAL, (Path("rows.jsonl"),)))
 
     charter says yes -> snapshot -> train -> gate -> register -> promote
 
@@ -14,10 +14,10 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,9 @@ __all__ = [
     "Candidate",
     "Retrained",
     "describe",
+    "now",
     "promote_passed",
+    "recall",
     "register_candidate",
     "retrain_adapter",
     "take_snapshot",
@@ -44,10 +46,16 @@ __all__ = [
 
 Say = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
+Clock = Callable[[], datetime]
 
 ANSWERS = "answers.sqlite"
 """In a run's folder: what the model answered while a candidate was judged, for a judging that goes on. A reranker
 answers fast and is judged anew."""
+
+
+def now() -> datetime:
+    """The moment, in UTC: a retraining takes hours, and each event has its own."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -102,9 +110,9 @@ def retrain_adapter(
     settings: Settings,
     request: RetrainRequest,
     *,
-    at: datetime,
     say: Say = lambda text: None,
     progress: Progress = lambda stage, done, total: None,
+    clock: Clock = now,
 ) -> Retrained:
     """From rows to a registered adapter with its verdict; served if `request.promote` and the gate says so.
 
@@ -112,11 +120,11 @@ def retrain_adapter(
     judged, and what reading rows, training and the registry raise.
     """
     make_home(settings)
-    plan = freeze_plan(settings, request, today=at.date())
+    plan = freeze_plan(settings, request, today=clock().date())
     snapshot = take_snapshot(settings, plan, say)
     run = train_candidate(settings, plan, snapshot, say, progress)
-    candidate = register_candidate(settings, plan, snapshot, run, at=at, say=say, progress=progress)
-    promoted = promote_passed(settings, plan, candidate, at=at, say=say)
+    candidate = register_candidate(settings, plan, snapshot, run, say, progress, clock=clock)
+    promoted = promote_passed(settings, plan, candidate, say, clock=clock)
     return describe(settings, plan, snapshot, candidate.version, promoted=promoted)
 
 
@@ -147,7 +155,11 @@ def take_snapshot(settings: Settings, plan: Plan, say: Say) -> str:
 
 
 def train_candidate(settings: Settings, plan: Plan, snapshot_id: str, say: Say, progress: Progress) -> Path:
-    """The folder of the run, in which `adapter/` is a trained candidate. Raises TrainingNotAdvised for too few rows."""
+    """The folder of the run, in which `adapter/` is a trained candidate.
+
+    Raises TrainingNotAdvised for too few rows, and what `AdapterStore.verify` raises for what production serves: the
+    gate will compare with it.
+    """
     from flows.training import base_of, train
     from tuning.charter import advise, require_yes
     from tuning.enough import require_enough
@@ -156,20 +168,21 @@ def train_candidate(settings: Settings, plan: Plan, snapshot_id: str, say: Say, 
     # The plan asked for today's date when it was frozen; a run that goes on tomorrow is the same run.
     require_yes(advise(plan.charter, today=plan.charter.review_date, rows=sum(snapshot.manifest.rows.values())))
     require_enough(plan.thresholds, snapshot, seed=plan.seed)
+    _require_production(settings, plan.behaviour)
     base = base_of(settings, plan.behaviour, say)
     name = run_name(plan, snapshot_id, [base.weights_digest, base.tokenizer_digest])
     run: Path = settings.runs_root / plan.behaviour / name
     with _alone_in(run, say):
-        train(plan, snapshot.rows("train"), base, run, say=say, progress=progress)
+        train(plan, snapshot.rows("train"), base, run, threads=settings.threads, say=say, progress=progress)
     return run
 
 
 def register_candidate(
-    settings: Settings, plan: Plan, snapshot_id: str, run: Path, *, at: datetime, say: Say, progress: Progress
+    settings: Settings, plan: Plan, snapshot_id: str, run: Path, say: Say, progress: Progress, *, clock: Clock = now
 ) -> Candidate:
     """The candidate, registered with the gate's verdict in its manifest."""
     from flows.judging import judge
-    from flows.reports import write_report, write_statements
+    from flows.reports import folder_files, write_report, write_statements
     from flows.wiring import open_bench
     from serving.registry.channels import Channel
 
@@ -177,15 +190,16 @@ def register_candidate(
     opened = open_bench(settings, say, tries_rerankers=reranks, answers=None if reranks else run / ANSWERS)
     with _alone_in(run, say), opened as (bench, adapters):
         since = adapters.registry.channels.history(Channel.PRODUCTION, plan.behaviour)
+        files = folder_files(run / "adapter")
         judged = judge(bench, adapters, plan, snapshot, run / "adapter", progress=progress)
-        with write_statements(run, plan, snapshot, judged) as statements:
-            manifest = adapters.registry.store.register(statements, judged.draft(plan, adapters, snapshot_id, at))
+        with write_statements(run, plan, snapshot, judged, files) as statements:
+            manifest = adapters.registry.store.register(statements, judged.draft(plan, adapters, snapshot_id, clock()))
     write_report(settings, manifest, judged)
     say(f"Registered {manifest.name}: {'passed' if manifest.verdict.passed else 'refused'} by the gate.")
     return Candidate(manifest.version, since)
 
 
-def promote_passed(settings: Settings, plan: Plan, candidate: Candidate, *, at: datetime, say: Say) -> bool:
+def promote_passed(settings: Settings, plan: Plan, candidate: Candidate, say: Say, *, clock: Clock = now) -> bool:
     """Serve the candidate if the plan asks for it and the gate passed it; whether it is served now.
 
     Raises SwitchRefused if it was judged against what is served no more.
@@ -195,7 +209,7 @@ def promote_passed(settings: Settings, plan: Plan, candidate: Candidate, *, at: 
 
     passed = open_registry(settings).store.show(plan.behaviour, candidate.version).verdict.passed
     if plan.request.promote and passed:
-        promote_adapter(settings, plan.behaviour, candidate.version, say, at=at, since=candidate.since)
+        promote_adapter(settings, plan.behaviour, candidate.version, say, at=clock(), since=candidate.since)
     return plan.request.promote and passed
 
 
@@ -207,6 +221,24 @@ def describe(settings: Settings, plan: Plan, snapshot_id: str, version: str, *, 
     manifest = open_registry(settings).store.show(plan.behaviour, version)
     rows = {str(split): count for split, count in _open(settings, plan, snapshot_id).manifest.rows.items()}
     return Retrained(manifest, rows, report_path(settings, manifest), promoted)
+
+
+def recall(settings: Settings, behaviour: Behaviour, told: Mapping[str, Any]) -> Retrained:
+    """What came of a retraining that ended elsewhere and told it as JSON."""
+    from flows.production import open_registry
+
+    manifest = open_registry(settings).store.show(behaviour, told["version"])
+    return Retrained(manifest, told["rows"], Path(told["report"]), told["promoted"])
+
+
+def _require_production(settings: Settings, behaviour: Behaviour) -> None:
+    from flows.production import open_registry
+    from serving.registry.channels import untuned_modes
+
+    registry = open_registry(settings)
+    value = registry.value(behaviour)
+    if value not in untuned_modes(behaviour):
+        registry.store.verify(behaviour, value)
 
 
 def _alone_in(run: Path, say: Say) -> AbstractContextManager[None]:

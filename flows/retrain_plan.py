@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from tuning.recipe_rerank import RerankRecipe
     from tuning.thresholds import GateThresholds
 
-__all__ = ["Plan", "RetrainRequest", "freeze_plan", "run_name"]
+__all__ = ["Plan", "RetrainRequest", "freeze_plan", "libraries", "run_name"]
 
 _TUNING = Path(__file__).parents[1] / "tuning"
+_LIBRARIES = ("accelerate", "peft", "sentence-transformers", "tokenizers", "torch", "transformers", "trl")
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,18 @@ def freeze_plan(settings: Settings, request: RetrainRequest, *, today: date) -> 
 
 
 def run_name(plan: Plan, snapshot_id: str, base: Sequence[str]) -> str:
-    """The first 16 hex digits over what decides a run: rows, contract, recipe, thresholds, seed and base model."""
+    """The first 16 hex digits over what decides a run: rows, contract, recipe, thresholds, seed, base and libraries."""
     from tuning.recipe import recipe_digest
     from tuning.thresholds import gate_digest
 
-    decides: list[Any] = [snapshot_id, recipe_digest(plan.recipe), gate_digest(plan.thresholds), plan.seed, *base]
+    digests = [recipe_digest(plan.recipe), gate_digest(plan.thresholds)]
+    decides: list[Any] = [snapshot_id, *digests, plan.seed, *base, libraries()]
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+
+
+def libraries() -> dict[str, str]:
+    """The version of each library that takes part in a training."""
+    return {name: version(name) for name in _LIBRARIES}
 
 
 def _require_same(wanted: Behaviour, found: Behaviour, what: str, error: type[TuningError]) -> None:

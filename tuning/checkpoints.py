@@ -95,10 +95,10 @@ def run_arguments(recipe: Recipe | RerankRecipe, steps: int, folder: Path, seed:
     }
 
 
-def write_adapter(state: Mapping[str, Tensor], config: Mapping[str, Any], base: str, folder: Path) -> Path:
+def write_adapter(state: Mapping[str, Tensor], config: Mapping[str, Any], folder: Path) -> Path:
     """The adapter alone, in float16: half the size, and what the gate scores is what is stored. Whole or not at all.
 
-    `base` is the reference of its base model: a folder of this machine means nothing elsewhere.
+    Its configuration names no base model: the manifest does, by digests, whatever the model is referred to by.
     """
     import torch
     from safetensors.torch import save_file
@@ -108,7 +108,7 @@ def write_adapter(state: Mapping[str, Tensor], config: Mapping[str, Any], base: 
     beside.mkdir(parents=True)
     half = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in sorted(state.items())}
     save_file(half, str(beside / "adapter_model.safetensors"), metadata={"format": "pt"})
-    named = {**config, "base_model_name_or_path": base, "inference_mode": True}
+    named = {**config, "base_model_name_or_path": None, "inference_mode": True}
     plain = {key: sorted(value) if isinstance(value, set) else value for key, value in named.items()}
     text = json.dumps(plain, indent=2, sort_keys=True, default=str)
     (beside / "adapter_config.json").write_text(text + "\n", "utf-8")

@@ -207,7 +207,7 @@ def _slices(case: _Case, comparisons: list[Comparison]) -> Iterator[Check]:
 
 
 def _on_slice(case: _Case, baseline: str, name: str, least: int) -> Comparison | None:
-    """The headline's gain on a slice. Some slices are of one class, or of a second so rare that it cannot count half."""
+    """The headline's gain on a slice: some are of one class, or of a second so rare that it cannot count half."""
     metric = case.thresholds.headline.metric
     found = case.compare(metric, baseline, name)
     return found if found and found.is_of(least) else case.compare(metric, baseline, name, together=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -22,7 +22,7 @@ __all__ = ["Beginning", "LoraRecipe", "Recipe", "read_recipe", "recipe_digest", 
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class LoraRecipe(_Frozen):
@@ -33,7 +33,7 @@ class LoraRecipe(_Frozen):
     dropout: float = Field(0.0, ge=0, lt=1)
     upper_layers: float = Field(1.0, gt=0, le=1)
     """Share of the base model's layers, counted from the top, that are adapted."""
-    modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
+    modules: Annotated[tuple[str, ...], Field(strict=False)] | Literal["all-linear"] = "all-linear"
 
 
 class Beginning(_Frozen):

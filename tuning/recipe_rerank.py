@@ -23,7 +23,7 @@ __all__ = ["RerankRecipe", "read_rerank_recipe"]
 class RerankRecipe(BaseModel):
     """How a cross-encoder is trained on questions with ranked passages."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     behaviour: Literal[Behaviour.RERANK]
     lora: LoraRecipe

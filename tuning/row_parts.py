@@ -42,12 +42,13 @@ def said_before(row: TrainingRow) -> tuple[Turn, ...]:
 
 
 def target_of(row: TrainingRow) -> tuple[str, ...]:
-    """What is to come out, in texts: the rewrite, the label, the answer and its evidence, or the relevances."""
+    """What is to come out: the rewrite, the label and which passage answers, the answer with its evidence, relevances."""
     match row:
         case QueryRewriteRow():
             return (row.rewrite,)
         case RefusalRow():
-            return (row.label,)
+            by_text = sorted(row.passages, key=lambda passage: passage.text)
+            return (row.label, *(str(n) for n, passage in enumerate(by_text) if passage.id in _gold_ids(row)))
         case RerankRow():
             ranked = sorted(row.passages, key=lambda passage: (passage.text, passage.relevance))
             return tuple(str(passage.relevance) for passage in ranked)

@@ -57,7 +57,7 @@ COPY = "copy"
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Margin = Annotated[float, Field(ge=0)]
-_STRICT = ConfigDict(frozen=True, extra="forbid")
+_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Headline(BaseModel):
@@ -77,7 +77,7 @@ class NotLose(BaseModel):
 
     metric: str
     tolerance: Margin
-    against: tuple[str, ...] = ()
+    against: tuple[str, ...] = Field((), strict=False)
     """Baselines; all of the headline's if empty."""
 
 
@@ -135,9 +135,9 @@ class GateThresholds(BaseModel):
 
     model_config = _STRICT
 
-    behaviour: Behaviour
+    behaviour: Behaviour = Field(strict=False)
     headline: Headline
-    must_not_lose: tuple[NotLose, ...] = ()
+    must_not_lose: tuple[NotLose, ...] = Field((), strict=False)
     floors: Mapping[str, float] = {}
     """Metric -> least value."""
     ceilings: Mapping[str, float] = {}

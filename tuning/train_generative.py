@@ -71,7 +71,7 @@ def train_generative(
         [clock(recipe.checkpoint_seconds, progress)],
     )
     result = trainer.train(resume_from_checkpoint=last_checkpoint(run_folder / "checkpoints"))
-    folder = _write(trainer.model, base, run_folder / "adapter")
+    folder = _write(trainer.model, run_folder / "adapter")
     return _record(folder, packed, trainer.state, float(result.metrics["train_runtime"]))
 
 
@@ -122,11 +122,11 @@ def _arguments(recipe: Recipe, sequences: int, run_folder: Path, seed: int) -> T
     )
 
 
-def _write(model: Any, base: ModelFolder, folder: Path) -> Path:
+def _write(model: Any, folder: Path) -> Path:
     from peft import get_peft_model_state_dict
 
     config = model.peft_config["default"].to_dict()
-    return write_adapter(get_peft_model_state_dict(model), config, base.reference, folder)
+    return write_adapter(get_peft_model_state_dict(model), config, folder)
 
 
 def _record(folder: Path, packed: Sequence[Packed], state: Any, seconds: float) -> TrainedAdapter:

@@ -84,7 +84,7 @@ def train_reranker(
     )
     result = trainer.train(resume_from_checkpoint=last_checkpoint(run_folder / "checkpoints"))
     return TrainedReranker(
-        folder=_stored(model, base, run_folder / "adapter"),
+        folder=_stored(model, run_folder / "adapter"),
         lists=len(lists),
         pairs=sum(len(one.passages) for one in lists),
         too_long=len(drawn) - len(lists),
@@ -191,7 +191,7 @@ def _trainer(
     return trainer
 
 
-def _stored(model: CrossEncoder, base: ModelFolder, folder: Path) -> Path:
+def _stored(model: CrossEncoder, folder: Path) -> Path:
     network: Any = model.transformers_model
     state = {f"base_model.model.{name}": tensor for name, tensor in network.get_adapter_state_dict().items()}
-    return write_adapter(state, network.peft_config["default"].to_dict(), base.reference, folder)
+    return write_adapter(state, network.peft_config["default"].to_dict(), folder)

@@ -10,7 +10,6 @@ import typer
 
 from flows.commands.options import BehaviourName, Home, Json
 from flows.console import command
-from flows.exit_codes import DONE, NOT_SO
 from flows.formats import Format
 from serving.interface.behaviours import Behaviour
 
@@ -68,7 +67,6 @@ def retrain(
 ) -> None:
     """Train an adapter. Snapshot, training, gate, registration; what the gate refuses is told with its reasons."""
     with command(json) as console:
-        from flows.adapters import show_adapter
         from flows.retrain_adapter import retrain_adapter
         from flows.retrain_plan import RetrainRequest
         from flows.settings import load_settings
@@ -78,12 +76,10 @@ def retrain(
         if settings.prefect:
             from flows.scheduled.run import run_retrain_flow
 
-            told = run_retrain_flow(settings, request, console.note, console.progress)
-            shown = show_adapter(settings, behaviour, told["version"])
-            console.show(told, shown.as_text(), code=DONE if told["passed"] else NOT_SO)
+            told, retrained = run_retrain_flow(settings, request, console.note, console.progress)
+            console.show(told, retrained.as_text(), code=retrained.code)
             return
-        at = datetime.now(UTC)
-        retrained = retrain_adapter(settings, request, at=at, say=console.note, progress=console.progress)
+        retrained = retrain_adapter(settings, request, say=console.note, progress=console.progress)
         console.show(retrained.as_json(), retrained.as_text(), code=retrained.code)
 
 
@@ -111,6 +107,6 @@ def convert(
         from flows.settings import load_settings
 
         settings = load_settings(home=home, seed=seed)
-        options = Options(passages, settings.seed, source, licence)
+        options = Options(passages, seed, source, licence)
         made = convert_files(settings, kind, files, to, output, options, console.note, console.progress)
         console.show(made.as_json(), made.as_text())

@@ -11,7 +11,6 @@ it was.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +44,16 @@ def train_candidate(settings: Settings, plan: Plan, snapshot: str, say: Say, pro
 
 @task(name="register-candidate", cache_policy=NO_CACHE)
 def register_candidate(
-    settings: Settings, plan: Plan, snapshot: str, run: Path, at: datetime, say: Say, progress: Progress
+    settings: Settings, plan: Plan, snapshot: str, run: Path, say: Say, progress: Progress
 ) -> steps.Candidate:
     """The candidate, registered with the gate's verdict in its manifest."""
-    return steps.register_candidate(settings, plan, snapshot, run, at=at, say=say, progress=progress)
+    return steps.register_candidate(settings, plan, snapshot, run, say, progress)
 
 
 @task(name="promote-passed", cache_policy=NO_CACHE)
-def promote_passed(settings: Settings, plan: Plan, candidate: steps.Candidate, at: datetime, say: Say) -> bool:
+def promote_passed(settings: Settings, plan: Plan, candidate: steps.Candidate, say: Say) -> bool:
     """Whether the candidate is served now."""
-    return steps.promote_passed(settings, plan, candidate, at=at, say=say)
+    return steps.promote_passed(settings, plan, candidate, say)
 
 
 @flow(name="retrain-adapter", validate_parameters=False)
@@ -71,16 +70,16 @@ def retrain_adapter_flow(
 
     A schedule gives `behaviour`, `data` and `promote`; the command line gives a whole `request`.
     """
-    settings, at = load_settings(home=home), datetime.now(UTC)
+    settings = load_settings(home=home)
     make_home(settings)
     scheduled = RetrainRequest(Behaviour(behaviour), tuple(map(Path, data)), promote=promote, seed=settings.seed)
     asked = request or scheduled
     tell, show = say or _unsaid, progress or _unseen
-    plan = freeze_plan(settings, asked, today=at.date())
+    plan = freeze_plan(settings, asked, today=steps.now().date())
     snapshot = take_snapshot(settings, plan, tell)
     run = train_candidate(settings, plan, snapshot, tell, show)
-    candidate = register_candidate(settings, plan, snapshot, run, at, tell, show)
-    promoted = promote_passed(settings, plan, candidate, at, tell)
+    candidate = register_candidate(settings, plan, snapshot, run, tell, show)
+    promoted = promote_passed(settings, plan, candidate, tell)
     retrained = steps.describe(settings, plan, snapshot, candidate.version, promoted=promoted)
     return {**retrained.as_json(), "flow_run": flow_run.get_name()}
 

@@ -14,6 +14,7 @@ from flows.errors import PrefectUnavailable
 from flows.wiring import make_home
 
 if TYPE_CHECKING:
+    from flows.retrain_adapter import Retrained
     from flows.retrain_plan import RetrainRequest
     from flows.settings import Settings
 
@@ -41,8 +42,12 @@ def run_retrain_flow(
     request: RetrainRequest,
     say: Callable[[str], None],
     progress: Callable[[str, int, int], None],
-) -> dict[str, Any]:
-    """One run of `retrain-adapter`; its result as JSON. Raises PrefectUnavailable, and what the retraining raises."""
+) -> tuple[dict[str, Any], Retrained]:
+    """One run of `retrain-adapter`: its result as JSON, and what came of it.
+
+    Raises PrefectUnavailable, and what the retraining raises.
+    """
+    from flows.retrain_adapter import recall
 
     def run() -> dict[str, Any]:
         from flows.scheduled.retrain_adapter import retrain_adapter_flow
@@ -51,7 +56,8 @@ def run_retrain_flow(
             str(request.behaviour), home=settings.home, request=request, say=say, progress=progress
         )
 
-    return _served(settings, run)
+    told = _served(settings, run)
+    return told, recall(settings, request.behaviour, told)
 
 
 def _served(settings: Settings, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The script that makes the rows of the starters again works on files of any size, as they are published."""
+"""The script that makes the rows of the starters again works on files of any size, and says what it leaves out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, read_rows
 
 ROOT = Path(__file__).parents[2]
+DOCUMENTS = ("Ferry#1_0", "Boat#1_0", "Raft#1_0")
 BRIDGE = "The bridge was built in 1310 by monks. It has five arches."
 TOWER = "The tower is 40 metres tall. Its lamp turns once in ten seconds."
 FOG = "Fog signals were horns at first. The last one fell silent in 1988."
@@ -32,6 +33,15 @@ def _article(title: str, text: str, *asked: dict[str, Any]) -> dict[str, Any]:
 def _turn(name: str, page: str, answer: str) -> dict[str, Any]:
     where = {"doc_id": page, "answer": answer, "answer_start": FERRY.index(answer)}
     return {"id": name, "history": [], "query": "user:Where does my bicycle go?", **where}
+
+
+def _dialogue(page: str, refers: str) -> dict[str, Any]:
+    """The dialogue as it is published of which `_turn` is the only turn, if it refers to the span `1`."""
+    turns = [
+        {"turn_id": 1, "role": "user", "utterance": "Where does my bicycle go?", "references": []},
+        {"turn_id": 2, "role": "agent", "utterance": "To the rail.", "references": [{"sp_id": refers}]},
+    ]
+    return {"dial_id": page, "turns": turns}
 
 
 def _page_row(label: str, number: int) -> dict[str, Any]:
@@ -55,8 +65,8 @@ FILES: dict[str, list[dict[str, Any]] | dict[str, Any]] = {
         ]
     },
     "squad1": {"data": [_article("Lamp", TOWER, _asked("d", "How often does it turn?", TOWER, "once"))]},
-    "documents": [{"doc_id": name, "text": FERRY} for name in ("Ferry#1_0", "Boat#1_0", "Raft#1_0")],
-    "turns": [_turn(f"{page}_1", page, "Tie yours to the rail") for page in ("Ferry#1_0", "Boat#1_0", "Raft#1_0")],
+    "documents": [{"doc_id": page, "text": FERRY} for page in DOCUMENTS],
+    "turns": [_turn(f"{page}_1", page, "Tie yours to the rail") for page in DOCUMENTS],
     "pages": [_page_row(label, n) for n, label in enumerate(["answerable", *["unanswerable"] * 3])],
     "rewrites": [
         {
@@ -89,10 +99,25 @@ def given(tmp_path: Path) -> list[str]:
     return arguments
 
 
+def _run(given: list[str], output: Path) -> subprocess.CompletedProcess[str]:
+    script = [sys.executable, str(ROOT / "infra/starter/make_rows.py"), *given, "--output", str(output)]
+    return subprocess.run(script, capture_output=True, text=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
+
+
 def _made(given: list[str], output: Path) -> dict[str, bytes]:
-    script = [sys.executable, str(ROOT / "infra/starter/make_rows.py")]
-    subprocess.run([*script, *given, "--output", str(output)], check=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
+    done = _run(given, output)
+    assert done.returncode == 0, done.stderr
     return {path.name: path.read_bytes() for path in output.iterdir()}
+
+
+def _publish(folder: Path, refers: str = "1") -> None:
+    """Doc2Dial's documents and dialogues as they are published, on many lines, in place of the JSON lines."""
+    start = FERRY.index("Tie yours")
+    span = {"start_sp": start, "end_sp": start + len("Tie yours to the rail")}
+    documents = {page: {"title": page, "doc_text": FERRY, "spans": {"1": span}} for page in DOCUMENTS}
+    dialogues = {page: [_dialogue(page, refers)] for page in DOCUMENTS}
+    (folder / "documents").write_text(json.dumps({"doc_data": {"boats": documents}}, indent=4), encoding="utf-8")
+    (folder / "turns").write_text(json.dumps({"dial_data": {"boats": dialogues}}, indent=4), encoding="utf-8")
 
 
 def test_the_same_files_give_the_same_rows_of_every_source(given: list[str], tmp_path: Path) -> None:
@@ -105,3 +130,26 @@ def test_the_same_files_give_the_same_rows_of_every_source(given: list[str], tmp
     assert {row.origin.source for row in rewritten} == {"cast2020", "disfl_qa"}
     assert sorted(row.label for row in refused if row.origin.source == "ray-docs") == ["answerable", "unanswerable"]
     assert {row.origin.source for row in cited} == {"squad", "doc2dial"}
+
+
+def test_doc2dial_as_it_is_published_gives_the_same_rows_as_its_json_lines(given: list[str], tmp_path: Path) -> None:
+    of_lines = _made(given, tmp_path / "first")
+    _publish(tmp_path)
+    assert _made(given, tmp_path / "second") == of_lines
+
+
+def test_what_became_no_row_is_counted_by_file_and_source_with_its_reason(given: list[str], tmp_path: Path) -> None:
+    _publish(tmp_path, refers="a span that there is not")
+    told = _run(given, tmp_path / "rows").stdout.splitlines()
+    assert "citation.jsonl of squad, left out, 1: unanswerable" in told
+    assert "citation.jsonl of doc2dial, left out, 2: no span of its document answers it" in told
+    assert "citation.jsonl of doc2dial, left out, 1: its document is not among the given" in told
+    written = len((tmp_path / "rows/citation.jsonl").read_text("utf-8").splitlines())
+    assert f"citation.jsonl: {written} rows" in told
+
+
+def test_a_file_of_another_format_is_told_with_its_name_and_no_traceback(given: list[str], tmp_path: Path) -> None:
+    (tmp_path / "turns").write_text("{", encoding="utf-8")
+    done = _run(given, tmp_path / "rows")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{tmp_path / 'turns'}, line 1: This is no JSON that can be read")

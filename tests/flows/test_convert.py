@@ -149,6 +149,27 @@ def test_a_published_file_becomes_rows_of_the_behaviour(call: Call, arguments: l
     assert len(read_rows(Path("rows.jsonl"), ROWS[Behaviour(behaviour)])) == rows
 
 
+def test_what_is_drawn_is_drawn_by_the_seed_of_the_option_or_of_the_settings(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+):
+    asked = [paragraph(f"Paragraph {n}.", (f"q{n}", f"Which is number {n}?", f"{n}")) for n in range(9)]
+    Path("many.json").write_text(json.dumps({"data": [{"title": "Numbers", "paragraphs": asked}]}), "utf-8")
+
+    def drawn(*seed: str) -> bytes:
+        call("convert", "squad", "many.json", "--to", "rerank", "--passages", "5", *seed, "--output", "rows.jsonl")
+        return Path("rows.jsonl").read_bytes()
+
+    by_default, by_option = drawn(), drawn("--seed", "7")
+    monkeypatch.setenv("GROUNDSKEEPER_SEED", "7")
+    assert by_default != by_option == drawn()
+    assert drawn("--seed", "0") == by_default
+
+
+def test_a_seed_of_the_settings_is_no_fault_where_nothing_is_drawn(call: Call, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GROUNDSKEEPER_SEED", "7")
+    assert call("convert", "canard", "canard.json", "--to", "query_rewrite", "--output", "rows.jsonl").code == 0
+
+
 def test_what_became_no_row_is_counted_with_its_reason(call: Call):
     done = call("convert", "squad", "squad.json", "--to", "citation", "--output", "rows.jsonl")
     assert "3 rows of citation are in rows.jsonl." in done.out
@@ -211,6 +232,7 @@ def test_a_passage_that_begins_in_code_is_trained_on_as_it_is_served(call: Call,
     assert not any(passage.in_code for passage in row.passages if "This is the whole" in passage.text)
 
 
+SEED = ["--seed", "0"]
 WRONG = {
     "another format": (["squad", "canard.json", "--to", "refusal"], "data_invalid"),
     "a behaviour that a format does not make": (["canard", "canard.json", "--to", "refusal"], "data_invalid"),
@@ -221,6 +243,14 @@ WRONG = {
     "a licence that is known": (["canard", "canard.json", "--to", "query_rewrite", "--licence", "x"], "data_invalid"),
     "questions without pages": (["question_pages", "nowhere.jsonl", "--to", "rerank"], "data_invalid"),
     "passages that no row shows": (["cast", "cast.json", "--to", "query_rewrite", "--passages", "3"], "data_invalid"),
+    "a seed where canard draws nothing": (["canard", "canard.json", "--to", "query_rewrite", *SEED], "data_invalid"),
+    "a seed where cast draws nothing": (["cast", "cast.json", "--to", "query_rewrite", *SEED], "data_invalid"),
+    "a seed of rewrites": (["rewrites", "rewrites.jsonl", "--to", "query_rewrite", *SEED], "data_invalid"),
+    "a seed of ranked pages": (["question_pages", "asked.jsonl", "--to", "rerank", *SEED], "data_invalid"),
+    "a seed of judged pages, but no index": (
+        ["question_pages", "asked.jsonl", "--to", "refusal", *SEED],
+        "index_missing",
+    ),
     "more passages than there are": (["squad", "squad.json", "--to", "rerank", "--passages", "9"], "rows_invalid"),
     "brackets without end": (["squad", "nested.json", "--to", "refusal"], "data_invalid"),
     "an unknown format": (["csv", "squad.json", "--to", "refusal"], "usage"),

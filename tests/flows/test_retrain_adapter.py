@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from threading import Event, Thread
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 
+import flows.calibrating
 import flows.judging
 import flows.reports
 import flows.retrain_adapter as steps
@@ -36,7 +38,7 @@ from serving.interface.refusal import TASK
 from serving.interface.standalone import wordings
 from serving.registry import adapter_folder, files
 from serving.registry.channels import Channel
-from serving.registry.errors import ModelStorageFull, SwitchRefused
+from serving.registry.errors import AdapterDamaged, AdapterUnusable, ModelStorageFull, SwitchRefused
 from serving.registry.manifest import AdapterManifest
 from tests.architecture.tree import ROOT
 from tests.flows.fake_models import LoadingEngine, prepare_tiny_model
@@ -111,8 +113,20 @@ def trained() -> list[Path]:
     return []
 
 
+@pytest.fixture
+def trained_on() -> list[Sequence[Any]]:
+    """The rows of each training."""
+    return []
+
+
 @pytest.fixture(autouse=True)
-def workshop(engine: ReadingEngine, trained: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def workshop(
+    engine: ReadingEngine,
+    trained: list[Path],
+    trained_on: list[Sequence[Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Stands in for models and training."""
     model = prepare_tiny_model(tmp_path / "tiny", monkeypatch)
 
@@ -125,8 +139,9 @@ def workshop(engine: ReadingEngine, trained: list[Path], tmp_path: Path, monkeyp
         adapters = adapters_of(settings, remembering, model, say)
         yield make_bench(remembering, ReadableEncoder(), adapters.rerankers), adapters
 
-    def train(plan: Any, rows: Any, base: Any, run: Path, **told: Any) -> None:
+    def train(plan: Any, rows: Sequence[Any], base: Any, run: Path, **told: Any) -> None:
         trained.append(run)
+        trained_on.append(rows)
         if not (run / "adapter").exists():
             write_source(run / "adapter")
 
@@ -139,7 +154,7 @@ def workshop(engine: ReadingEngine, trained: list[Path], tmp_path: Path, monkeyp
 
 def retrain(**asked: Any) -> Retrained:
     request = RetrainRequest(**{"behaviour": REFUSAL, "data": (OWN_ROWS,), "gate": GATE} | asked)
-    return retrain_adapter(load_settings(), request, at=NOON)
+    return retrain_adapter(load_settings(), request, clock=lambda: NOON)
 
 
 def registered() -> list[AdapterManifest | None]:
@@ -160,6 +175,37 @@ def test_what_passes_is_registered_and_waits_to_be_promoted(trained: list[Path])
     assert f"groundskeeper adapters promote refusal {made.manifest.version}" in made.as_text()
     assert made.as_json()["metrics"]["balanced_accuracy"]["value"] == 1.0
     assert made.manifest.baselines.keys() == {"prompt"}
+
+
+def test_what_is_trained_on_is_one_split_and_what_is_judged_by_are_the_others(
+    engine: ReadingEngine, trained_on: list[Sequence[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[Any] = []
+    measure, odds = flows.judging.measure, flows.calibrating.odds_system
+
+    def measuring(bench: Bench, behaviour: Behaviour, rows: Sequence[Any], *given: Any, **named: Any) -> Any:
+        judged.append((rows, "held_out"))
+        return measure(bench, behaviour, rows, *given, **named)
+
+    def judging(bench: Bench, running: Any) -> Any:
+        system = odds(bench, running)
+        return lambda row: (judged.append(([row], "calibration")), system(row))[1]
+
+    monkeypatch.setattr(flows.judging, "measure", measuring)
+    monkeypatch.setattr(flows.calibrating, "odds_system", judging)
+    snapshot = open_snapshot(Path("var/snapshots/refusal") / retrain().manifest.snapshot_id)
+    assert trained_on == [snapshot.rows("train")]
+    assert {split for _, split in judged} == {"held_out", "calibration"}
+    for rows, split in judged:
+        assert all(row in snapshot.rows(split) for row in rows)
+
+
+def test_each_event_has_its_own_time() -> None:
+    hours = iter(range(1, 9))
+    request = RetrainRequest(REFUSAL, (OWN_ROWS,), gate=GATE, promote=True)
+    made = retrain_adapter(load_settings(), request, clock=lambda: NOON + timedelta(hours=next(hours)))
+    (switch,) = open_registry(load_settings()).channels.history(Channel.PRODUCTION, REFUSAL)
+    assert NOON + timedelta(hours=1) < made.manifest.created < switch.at
 
 
 def test_what_passes_is_served_when_that_was_asked_for() -> None:
@@ -320,6 +366,33 @@ def test_an_adapter_in_production_that_cannot_run_here_any_more_does_not_stop_it
     made = retrain(promote=True)
     assert made.manifest.verdict.passed, made.manifest.verdict.reasons
     assert served() == made.manifest.version
+
+
+def test_an_adapter_in_production_that_is_lost_is_told_before_anything_is_trained(trained: list[Path]) -> None:
+    served_once = retrain(promote=True).manifest
+    (Path("var/adapters/refusal") / served_once.version / "adapter_model.safetensors").unlink()
+    trained.clear()
+    with pytest.raises(AdapterDamaged, match="safetensors is gone"):
+        retrain(gate=other_gate())
+    assert trained == []
+
+
+def test_weights_that_change_while_they_are_judged_are_not_registered(
+    trained: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = flows.judging.judge
+
+    def judge_while_the_disk_fails(*given: Any, **named: Any) -> Any:
+        judged = judge(*given, **named)
+        weights = trained[0] / "adapter" / "adapter_model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+        return judged
+
+    monkeypatch.setattr(flows.judging, "judge", judge_while_the_disk_fails)
+    with pytest.raises(AdapterUnusable, match=r"adapter_model\.safetensors in .* changed while the gate judged"):
+        retrain(promote=True)
+    assert registered() == []
+    assert served() == "few_shot"
 
 
 def test_a_calibration_row_that_the_base_cannot_hold_is_left_out_and_ends_nothing(engine: ReadingEngine) -> None:

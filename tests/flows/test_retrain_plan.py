@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import flows.retrain_plan
 from flows.errors import RowsUnnamed
 from flows.retrain_plan import Plan, RetrainRequest, freeze_plan, run_name
 from flows.settings import load_settings
@@ -54,7 +55,7 @@ def test_rows_are_those_that_were_named_else_those_of_the_settings() -> None:
     assert plan().data == (Path("rows.jsonl"),)
 
 
-def test_everything_that_decides_a_run_is_in_its_name_and_nothing_else() -> None:
+def test_everything_that_decides_a_run_is_in_its_name_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     first = plan()
     name = run_name(first, "a", ["w", "t"])
     assert run_name(plan(promote=True, data=(Path("other.jsonl"),)), "a", ["w", "t"]) == name
@@ -65,4 +66,5 @@ def test_everything_that_decides_a_run_is_in_its_name_and_nothing_else() -> None
         run_name(replace(first, recipe=first.recipe.model_copy(update={"epochs": 2})), "a", ["w", "t"]),
         run_name(replace(first, thresholds=first.thresholds.model_copy(update={"floors": {}})), "a", ["w", "t"]),
     ]
-    assert len({name, *others}) == 6
+    monkeypatch.setattr(flows.retrain_plan, "libraries", lambda: {"torch": "9.9"})
+    assert len({name, *others, run_name(first, "a", ["w", "t"])}) == 7

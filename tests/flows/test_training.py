@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from safetensors import SafetensorError
 
+import flows.training
 from flows.console import Console
-from flows.retrain_plan import RetrainRequest, freeze_plan
+from flows.retrain_plan import Plan, RetrainRequest, freeze_plan
 from flows.settings import load_settings
 from flows.training import _told, train
 from serving.interface.behaviours import Behaviour
+from serving.registry.errors import AdapterUnusable, ModelStorageFull
 from serving.registry.models import prepare_model
 from tests.serving.assistant.tiny_model import write_tiny_model
 from tests.tuning.gateway_rows import refusal_row
@@ -32,6 +37,11 @@ RECIPE = Recipe(
 )
 
 
+def _plan() -> Plan:
+    request = RetrainRequest(Behaviour.REFUSAL, (Path("rows.jsonl"),))
+    return replace(freeze_plan(load_settings(), request, today=date(2026, 11, 25)), recipe=RECIPE)
+
+
 def test_a_loss_that_changes_is_shown_on_one_bar_which_tells_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     console = Console(as_json=False)
@@ -48,8 +58,7 @@ def test_a_loss_that_changes_is_shown_on_one_bar_which_tells_the_time_left(monke
 
 def test_rows_are_trained_on_and_a_finished_run_gives_the_same_adapter_again() -> None:
     write_tiny_model(Path("tiny"))
-    request = RetrainRequest(Behaviour.REFUSAL, (Path("rows.jsonl"),))
-    plan = replace(freeze_plan(load_settings(), request, today=date(2026, 11, 25)), recipe=RECIPE)
+    plan = _plan()
     base = prepare_model("./tiny", Path("models"))
     rows = [refusal_row(n, answerable=n % 2 == 0) for n in range(6)]
     said: list[str] = []
@@ -67,4 +76,36 @@ def test_rows_are_trained_on_and_a_finished_run_gives_the_same_adapter_again() -
     trained = len(shown)
     assert [once() for _ in range(3)] == [first] * 3
     assert len(shown) == trained
-    assert said[-1] == "It was trained before."
+    assert said[-1] == "It was trained before. To train it anew, delete run."
+    Path("run/adapter/adapter_model.safetensors").unlink()
+    with pytest.raises(AdapterUnusable, match=r"holds no adapter_model\.safetensors"):
+        once()
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0, file write failed"),
+    ],
+    ids=lambda cause: type(cause).__name__,
+)
+def test_a_disk_that_is_full_while_training_is_told(cause: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: object) -> None:
+        raise cause
+
+    monkeypatch.setattr(flows.training, "_train", full)
+    base: Any = None
+    with pytest.raises(ModelStorageFull, match="too full to train an adapter; it goes on"):
+        train(_plan(), [], base, Path("run"), say=print, progress=print)
+
+
+def test_an_error_of_another_kind_while_training_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(flows.training, "_train", broken)
+    base: Any = None
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        train(_plan(), [], base, Path("run"), say=print, progress=print)

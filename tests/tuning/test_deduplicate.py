@@ -60,6 +60,16 @@ def test_rows_that_rank_the_same_passages_in_two_ways_all_go():
     assert deduplicate([ranked(a=1, b=0), ranked(a=0, b=1)]).removed["conflicting"] == 2
 
 
+def test_rows_of_one_question_that_are_answered_by_two_passages_all_go():
+    shown = tuple(ContextPassage(id=n, text=text) for n, text in (("a", PAGE), ("b", "Resume folders from the menu.")))
+    rows = [
+        refusal(QUESTION, PAGE).model_copy(update={"passages": order, "answering": answering})
+        for order, answering in ((shown, "a"), (shown[::-1], "b"), (shown[::-1], "a"))
+    ]
+    assert deduplicate(rows).removed["conflicting"] == 3
+    assert deduplicate(rows[::2]).removed == {"exact": 1, "near": 0, "conflicting": 0}
+
+
 def test_one_of_several_wordings_of_a_rewrite_stays():
     first, second = "How do I resume a paused folder?", "What resumes a paused folder?"
     found = deduplicate(

@@ -52,7 +52,10 @@ def test_rows_that_just_suffice_are_not_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "swapped", "named"),
-    [(21, 5, "20 held-out rows that can be judged of at least 21"), (14, 30, "whose facts can be swapped of at least 30")],
+    [
+        (21, 5, "20 held-out rows that can be judged of at least 21"),
+        (14, 30, "whose facts can be swapped of at least 30"),
+    ],
 )
 def test_what_is_missing_is_named_with_its_numbers(tmp_path: Path, rows: int, swapped: int, named: str) -> None:
     found = snapshot(tmp_path, Behaviour.REFUSAL, of_classes(lambda n: n % 2 == 0))

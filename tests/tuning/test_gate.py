@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from tuning.comparison import Comparison
 from tuning.errors import NotComparable, NotJudged
 from tuning.evaluation import Evaluation, Judged, Metric, Subject, run_rows, summarise
 from tuning.gate import Verdict, decide
@@ -303,9 +304,13 @@ def test_a_row_without_judgement_counts_neither_for_nor_against(theirs: list[Sco
     def with_gaps(n: int) -> Score:
         return None if n == 3 else 0.9
 
-    gapped = verdict(
-        evaluation(with_gaps, rows=ROWS[:12]), {"hybrid_order": evaluation(theirs.__getitem__, rows=ROWS[:12])}
-    )
+    def compared(ours: Callable[[int], Score], rows: Sequence[Row]) -> Sequence[Comparison]:
+        few = {"least_judged": 1, "largest_unjudged_share": 1.0}
+        baseline = {"hybrid_order": evaluation(theirs.__getitem__, rows=rows)}
+        return verdict(evaluation(ours, rows=rows), baseline, rows=few).comparisons
+
     rest = [row for row in ROWS[:12] if row.number != 3]
-    dropped = verdict(evaluation(lambda n: 0.9, rows=rest), {"hybrid_order": evaluation(theirs.__getitem__, rows=rest)})
-    assert gapped.comparisons == dropped.comparisons
+    found = compared(with_gaps, ROWS[:12])
+    assert found == compared(lambda n: 0.9, rest)
+    judged = any(theirs[row.number] is not None for row in rest)
+    assert bool(found) is judged

@@ -49,3 +49,18 @@ def test_what_is_no_behaviour_is_named_by_its_line(tmp_path: Path, read: Read, b
     path = tmp_path / "recipe.yaml"
     path.write_text(own(behaviour).read_text("utf-8").replace(f"behaviour: {behaviour}", written), "utf-8")
     assert complaint(read, path).startswith("2: behaviour: Input should be")
+
+
+WRONG = {
+    "a yes for a number": ("lora: {rank: 16", "lora: {rank: yes", "lora.rank"),
+    "a weight that is no number": ("weight: 8.0", "weight: .inf", "beginning.weight"),
+    "words for a number": ("learning_rate: 5.0e-4", 'learning_rate: "5.0e-4"', "learning_rate"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "key"), WRONG.values(), ids=WRONG)
+def test_a_value_of_another_kind_is_refused_by_its_key(tmp_path: Path, old: str, new: str, key: str):
+    path, text = tmp_path / "recipe.yaml", own(Behaviour.CITATION).read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+    assert f": {key}: Input should be a" in complaint(read_recipe, path)

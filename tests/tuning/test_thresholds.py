@@ -52,6 +52,8 @@ WRONG = {
     "a baseline that is not compared": ("tolerance: 0.03", "tolerance: 0.03, against: [copy]", "copy"),
     "a baseline that cannot be measured": ("few_shot: 0.05", "few_shots: 0.05", "no baselines of refusal: few_shots"),
     "a gain of what should be less": ("metric: auc", "metric: false_refusal_rate", "ceilings: false_refusal_rate"),
+    "a floor that nothing reaches": ("balanced_accuracy: 0.65", "balanced_accuracy: .nan", "finite"),
+    "a share in words": ("budget: 0.4,", 'budget: "0.4",', "valid number"),
     "a key twice": ("\nrows:", "\nbehaviour: refusal\nrows:", "second time"),
 }
 

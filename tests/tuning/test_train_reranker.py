@@ -105,9 +105,11 @@ def test_only_the_upper_share_of_the_layers_is_adapted(base: ModelFolder, tmp_pa
     assert {name.split(".layer.")[1][0] for name in tensors if ".layer." in name} == {"1"}
 
 
-def test_the_stored_settings_name_no_folder_of_this_machine(base: ModelFolder, tmp_path: Path) -> None:
+def test_the_stored_settings_name_neither_a_base_model_nor_a_folder(
+    base: ModelFolder, tmp_path: Path
+) -> None:
     text = (trained(base, tmp_path).folder / "adapter_config.json").read_text("utf-8")
-    assert json.loads(text)["base_model_name_or_path"] == base.reference
+    assert json.loads(text)["base_model_name_or_path"] is None
     assert str(base.path) not in text
 
 

@@ -8,9 +8,9 @@ The candidates of a question come from a callable, best first, so that a flow ta
 must learn from what search really finds.
 
 Format: `{"question", "uri"}`. The page's key may also be `gold_path` or, in Ray's published questions, `source`; where
-it moved in time, `"gold_path_per_snapshot": [path or null, ...]`, of which `snapshot` picks one. A page is a path, or
-an address on the web, for which `with_uris` finds the document of an index. The heading that helps is named by
-`"anchor"`, or behind the `#` of an address.
+it moved in time, `"gold_path_per_snapshot": [path or null, ...]`, of which the first counts. A page is a path, or an
+address on the web, for which `with_uris` finds the document of an index. The heading that helps is named by `"anchor"`,
+or behind the `#` of an address.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from serving.interface.refusal import Answerability
 from tuning.converters.addresses import is_address, uri_finder
 from tuning.converters.converted import BLANK, Converted, Foreign, LeftOut, collect, draw, read_each
 from tuning.errors import DataInvalid
+from tuning.metrics.retrieval import names_document
 from tuning.rows import Origin, RankedPassage, RefusalRow, RerankRow
 from tuning.shingles import fold
 
@@ -82,11 +83,8 @@ class _Raw(Foreign):
     gold_path_per_snapshot: tuple[str | None, ...] = ()
 
 
-def read_question_pages(records: Iterable[object], *, snapshot: int = 0) -> tuple[Pair, ...]:
-    """Pairs of the form above.
-
-    Raises DataInvalid for another one, if no record names a page, and for a snapshot that a record does not have.
-    """
+def read_question_pages(records: Iterable[object]) -> tuple[Pair, ...]:
+    """Pairs of the form above. Raises DataInvalid for another one, and if no record names a page."""
     raw = read_each(_Raw, records, "a question with its page")
     if raw and not any(one.uri or one.gold_path or one.source or any(one.gold_path_per_snapshot) for one in raw):
         raise DataInvalid(
@@ -94,7 +92,7 @@ def read_question_pages(records: Iterable[object], *, snapshot: int = 0) -> tupl
             "missing or empty in all of them.",
             remedy="Give the page of a question as `uri`, as `groundskeeper search` shows it or its end from a `/` on.",
         )
-    return tuple(_pair(one, snapshot) for one in raw)
+    return tuple(map(_pair, raw))
 
 
 def with_uris(pairs: Iterable[Pair], uris: Iterable[str]) -> tuple[Pair, ...]:
@@ -145,11 +143,11 @@ def refusal_rows(
 
 @dataclass(frozen=True)
 class _Asked:
-    """A question, what was found for it, and of that the passage that helps."""
+    """A question, the passage of its page that helps, and those of other pages that were found first."""
 
     pair: Pair
-    shown: Sequence[Candidate]
     passage: ContextPassage
+    others: Sequence[ContextPassage]
 
 
 def _asked(pair: Pair, candidates: Candidates) -> _Asked | LeftOut:
@@ -158,7 +156,8 @@ def _asked(pair: Pair, candidates: Candidates) -> _Asked | LeftOut:
         return found
     own = [candidate.passage for candidate, is_own in found if is_own]
     under = [passage for passage in own if pair.anchor is None or _stands_under(passage, pair.anchor)]
-    return _Asked(pair, [candidate for candidate, _ in found], under[0]) if under else _ELSEWHERE
+    others = [candidate.passage for candidate, is_own in found[:MISTAKEN] if not is_own]
+    return _Asked(pair, under[0], others) if under else _ELSEWHERE
 
 
 def _found(pair: Pair, candidates: Candidates) -> list[tuple[Candidate, bool]] | LeftOut:
@@ -167,7 +166,7 @@ def _found(pair: Pair, candidates: Candidates) -> list[tuple[Candidate, bool]] |
         return BLANK
     if not pair.path:
         return _NO_PAGE
-    found = [(candidate, _is_of(candidate, pair.path)) for candidate in candidates(pair.question)]
+    found = [(candidate, names_document(pair.path, candidate.uri)) for candidate in candidates(pair.question)]
     return found if any(is_own for _, is_own in found) else _MISSED
 
 
@@ -177,8 +176,7 @@ def _is_answered(one: _Asked, seed: int) -> bool:
 
 def _mistaken(one: _Asked, pages: Mapping[str, str | None]) -> ContextPassage | None:
     """The first passage found for a question that helps with questions about another page."""
-    found = (candidate.passage for candidate in one.shown[:MISTAKEN])
-    return next((passage for passage in found if pages.get(passage.id, one.pair.path) != one.pair.path), None)
+    return next((passage for passage in one.others if passage.id in pages), None)
 
 
 def _judged(one: _Asked, passage: ContextPassage, page: str | None, origin: Origin) -> RefusalRow:
@@ -221,24 +219,9 @@ def _ranked(passage: ContextPassage, gold: bool) -> RankedPassage:
     return RankedPassage(**passage.model_dump(), relevance=float(gold))
 
 
-def _is_of(candidate: Candidate, path: str) -> bool:
-    """Whether the uri ends with the path, from a `/` on."""
-    return f"/{candidate.uri}".endswith(f"/{path}")
-
-
-def _pair(raw: _Raw, snapshot: int) -> Pair:
-    page = raw.uri or raw.gold_path or raw.source or _path_at(raw, snapshot)
+def _pair(raw: _Raw) -> Pair:
+    page = raw.uri or raw.gold_path or raw.source or next(iter(raw.gold_path_per_snapshot), None)
     if page is None or not is_address(page):
         return Pair(raw.question, page, raw.anchor)
     address, heading = urldefrag(page)
     return Pair(raw.question, address, raw.anchor or unquote(heading) or None)
-
-
-def _path_at(raw: _Raw, snapshot: int) -> str | None:
-    paths = raw.gold_path_per_snapshot
-    if paths and not 0 <= snapshot < len(paths):
-        raise DataInvalid(
-            f"There is no snapshot {snapshot} of the page of {raw.question!r}.",
-            remedy=f"Name a snapshot from 0 to {len(paths) - 1}.",
-        )
-    return paths[snapshot] if paths else None

@@ -31,7 +31,6 @@ LICENCES: Mapping[str, str] = MappingProxyType({"canard": "CC BY-SA 4.0", "cast"
 """By the beginning of a source's name."""
 
 _FIRST = LeftOut("first question of its conversation")
-_NEEDS_TOPIC = LeftOut("its rewrite needs the topic")
 _FORMS = frozenset("addition aside besides else other".split())
 """Words by which people say that something more is asked for; they name nothing."""
 _STEM = 5
@@ -45,8 +44,6 @@ class Topic(StrEnum):
     """It is dropped, as in serving."""
     FIRST_TURN = "first_turn"
     """It is said by the user in a turn before all others."""
-    LEAVE_OUT = "leave_out"
-    """It is dropped, and so are the rows that need it."""
 
 
 class _Utterance(Foreign):
@@ -115,24 +112,22 @@ def read_cast(parsed: object, *, source: str = "cast") -> tuple[Asked, ...]:
 
 
 def query_rewrite_rows(
-    asked: Iterable[Asked], *, topic: Topic = Topic.UNSEEN, first_questions: bool = False, licence: str = ""
+    asked: Iterable[Asked], *, topic: Topic = Topic.UNSEEN, licence: str = ""
 ) -> Converted[QueryRewriteRow]:
-    """One row a question; first questions are left out by default, since serving rewrites none of them.
+    """One row a question; first questions are left out, since serving rewrites none of them.
 
     `licence` is that of sources of which `LICENCES` knows none.
     """
-    return collect(_row(one, topic, first_questions, licence) for one in asked)
+    return collect(_row(one, topic, licence) for one in asked)
 
 
-def _row(asked: Asked, topic: Topic, first_questions: bool, licence: str) -> QueryRewriteRow | LeftOut:
+def _row(asked: Asked, topic: Topic, licence: str) -> QueryRewriteRow | LeftOut:
     if not asked.question.strip() or not asked.rewrite.strip():
         return BLANK
-    if not asked.history.turns and not first_questions:
+    if not asked.history.turns:
         return _FIRST
     history = _turns(asked.history, topic)
     needs = _names_the_unseen(asked.rewrite, [asked.question, *(turn.content for turn in history)])
-    if needs and topic is Topic.LEAVE_OUT:
-        return _NEEDS_TOPIC
     return QueryRewriteRow(
         history=history,
         question=asked.question,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[RetrainRequest]:
     """Requests of retrainings, each of which trains nothing; with seed 13 the gate refuses what came of it."""
     requests: list[RetrainRequest] = []
 
-    def train(settings: Any, request: RetrainRequest, *, at: datetime, say: Any, progress: Any) -> Retrained:
+    def train(settings: Any, request: RetrainRequest, *, say: Any, progress: Any) -> Retrained:
         requests.append(request)
         say("Training.")
         progress("train", 1, 2)
-        assert at.tzinfo is UTC
         made = draft(request.behaviour, **({"verdict": FAILED} if request.seed == 13 else {}))
         report = Path("report.json")
         report.with_suffix(".txt").write_text("what the gate said")
@@ -69,14 +67,20 @@ def test_what_the_gate_refuses_is_not_so_and_is_told_with_its_reasons(call: Call
 def test_as_a_flow_the_same_request_goes_to_prefect(call: Call, monkeypatch: pytest.MonkeyPatch):
     requests: list[RetrainRequest] = []
 
-    def run(settings: Any, request: RetrainRequest, say: Any, progress: Any) -> dict[str, Any]:
+    def run(settings: Any, request: RetrainRequest, say: Any, progress: Any) -> tuple[dict[str, Any], Retrained]:
         requests.append(request)
-        return {"passed": False, "version": "few_shot", "flow_run": "brave-otter"}
+        Path("report.txt").write_text("what the gate said")
+        made = registered(draft(request.behaviour, verdict=FAILED), FILES)
+        retrained = Retrained(made, {"train": 9}, Path("report.json"), promoted=False)
+        return {**retrained.as_json(), "flow_run": "brave-otter"}, retrained
 
     monkeypatch.setattr("flows.scheduled.run.run_retrain_flow", run)
     done = call("retrain", "refusal", "--data", "a.jsonl", "--flow", "--json")
     assert (done.code, done.document["flow_run"]) == (1, "brave-otter")
-    assert requests == [RetrainRequest(Behaviour.REFUSAL, (Path("a.jsonl"),))]
+    shown = call("retrain", "refusal", "--data", "a.jsonl", "--flow").out
+    assert "what the gate said" in shown
+    assert "cannot be promoted" in shown
+    assert requests == [RetrainRequest(Behaviour.REFUSAL, (Path("a.jsonl"),))] * 2
 
 
 def test_a_charter_may_be_named_by_its_behaviour_or_by_its_path(call: Call):

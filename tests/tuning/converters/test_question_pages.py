@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from serving.interface.context import ContextPassage
@@ -38,6 +40,12 @@ def test_a_path_is_no_part_of_a_name():
     assert relevances(["misguide/tune.md", "x.md"]) == []
 
 
+def test_a_page_is_named_as_in_retrieval_rows():
+    for path in ("tune.md", "/tune.md", "guide/tune.md", "docs/guide/tune.md"):
+        made = rerank_rows([Pair("How?", path)], lambda _: found("docs/guide/tune.md", "docs/x.md"))
+        assert [passage.relevance for row in made.rows for passage in row.passages] == [1, 0]
+
+
 def test_what_cannot_be_ranked_is_counted():
     pairs = [Pair("a", None), Pair("b", "none.md"), Pair("c", "x.md"), Pair("d", "y.md"), Pair(" ", "x.md")]
     made = rerank_rows(pairs, lambda question: found("y.md", "x.md") if question == "d" else found("x.md"))
@@ -50,13 +58,10 @@ def test_what_cannot_be_ranked_is_counted():
     }
 
 
-def test_a_page_that_moved_is_taken_from_the_snapshot_that_is_named():
-    moved = {"question": "q", "gold_path_per_snapshot": ["old.md", None, "new.md"]}
-    assert [read_question_pages([moved], snapshot=n)[0].path for n in range(3)] == ["old.md", None, "new.md"]
-    assert read_question_pages([{"question": "q", "gold_path": "p.md"}]) == (Pair("q", "p.md"),)
-    for absent in (3, -1):
-        with pytest.raises(DataInvalid, match=f"no snapshot {absent}"):
-            read_question_pages([moved], snapshot=absent)
+def test_of_a_page_that_moved_the_first_place_counts():
+    places = (["old.md", None, "new.md"], [None, "new.md"])
+    moved = [{"question": "q", "gold_path_per_snapshot": paths} for paths in places]
+    assert read_question_pages(moved) == (Pair("q", "old.md"), Pair("q", None))
 
 
 def test_another_format_is_refused():
@@ -117,6 +122,12 @@ def judged(pairs: list[Pair], found: list[Candidate] = FOUND, seed: int = 0) -> 
 def shown(row: RefusalRow) -> str:
     (passage,) = row.passages
     return passage.id
+
+
+def test_a_page_that_is_named_in_two_ways_is_no_other_page():
+    names = ("tune.md", "/tune.md", "guide/tune.md")
+    asked = [replace(pair, path=names[n % 3]) for n, pair in enumerate(ASKED)]
+    assert judged(asked, [section("guide/tune.md", "Getting started")]) == []
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,9 @@ def test_a_licence_that_is_named_is_that_of_sources_of_which_none_is_known():
     assert query_rewrite_rows(asked).rows[0].origin.licence == ""
 
 
-def test_first_questions_are_left_out_unless_they_are_asked_for():
+def test_first_questions_are_left_out():
     asked = read_rewrites([record("Who was Ada?", "Who was Ada?")])
     assert query_rewrite_rows(asked).left_out == {"first question of its conversation": 1}
-    assert query_rewrite_rows(asked, first_questions=True).rows[0].history == ()
 
 
 def test_what_nobody_asked_or_rewrote_is_counted():
@@ -58,20 +57,15 @@ ADA = record(
 
 
 @pytest.mark.parametrize(
-    ("topic", "first", "slices"),
+    ("topic", "first", "named"),
     [
-        (Topic.UNSEEN, "When was she born?", ["needs_topic"]),
-        (Topic.FIRST_TURN, "Ada Lovelace, Life", [""]),
-        (Topic.LEAVE_OUT, None, []),
+        (Topic.UNSEEN, "When was she born?", "needs_topic"),
+        (Topic.FIRST_TURN, "Ada Lovelace, Life", ""),
     ],
 )
-def test_a_topic_that_serving_never_sees_is_dropped_said_or_its_row_left_out(
-    topic: Topic, first: str | None, slices: list[str]
-):
-    made = query_rewrite_rows(read_rewrites([ADA]), topic=topic)
-    assert [row.history[0].content for row in made.rows] == ([first] if first else [])
-    assert [row.origin.slice for row in made.rows] == slices
-    assert sum(made.left_out.values()) == (topic is Topic.LEAVE_OUT)
+def test_a_topic_that_serving_never_sees_is_dropped_or_said(topic: Topic, first: str, named: str):
+    (row,) = query_rewrite_rows(read_rewrites([ADA]), topic=topic).rows
+    assert (row.history[0].content, row.origin.slice) == (first, named)
 
 
 def test_other_forms_of_words_that_were_said_need_no_topic():
