@@ -37,6 +37,8 @@ _STEERING = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0
 
 LOG_SECONDS = 60.0
 """Between two lines about one stage in a log."""
+_MEMORY = 3600.0
+"""Seconds of which a bar makes its rate; rich's own half minute is less than one step of a slow training."""
 
 
 @dataclass
@@ -165,9 +167,10 @@ class Console:
         met.done = done
         if now - met.told >= LOG_SECONDS and done > met.first:
             met.told = now
-            left = (total - done) * (now - met.at) / (done - met.first) / 60
+            speed = (done - met.first) / (now - met.at)
+            left = (total - done) / speed / 60
             text = f"{left:.0f} min left" if left >= 1 else "under a minute left"
-            typer.echo(f"{visible(stage)}: {done} of {total}, {text}", err=True)
+            typer.echo(f"{visible(stage)}: {done} of {total}, {_rate(speed)}, {text}", err=True)
 
     def _open_bar(self) -> Progress:
         from rich import console, progress
@@ -180,6 +183,7 @@ class Console:
             progress.TimeRemainingColumn(),
             console=console.Console(stderr=True),
             transient=True,
+            speed_estimate_period=_MEMORY,
         )
         bar.start()
         self._bar = bar
@@ -194,11 +198,13 @@ def _rate_column() -> ProgressColumn:
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            if not speed:
-                return Text("")
-            return Text(f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each")
+            return Text(_rate(speed) if speed else "")
 
     return Rate()
+
+
+def _rate(speed: float) -> str:
+    return f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each"
 
 
 def _write_json(document: Mapping[str, Any]) -> None:

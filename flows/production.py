@@ -71,7 +71,14 @@ class Fit:
     contracts: Mapping[Behaviour, str]
 
     def open(self, store: AdapterStore, behaviour: Behaviour, version: str) -> RegisteredAdapter:
-        """A version, verified and made for what runs here. Raises what `AdapterStore.open` does."""
+        """A version, verified and made for what runs here. Raises what `AdapterStore.open` raises."""
+        from serving.registry.errors import AdapterMismatch
+
+        if behaviour not in self.bases:
+            raise AdapterMismatch(
+                f"{behaviour}@{version} came into service while the models were opened.",
+                remedy="Start again; its base model is opened then.",
+            )
         return store.open(behaviour, version, base=self.bases[behaviour], contract=self.contracts[behaviour])
 
 

@@ -1,4 +1,4 @@
-"""Data in, adapter and verdict out. For now: measuring retrieval.
+"""Data in, adapter and verdict out; also the measures of retrieval.
 
 Knows neither retrieval nor HTTP: what it needs of them comes in as a callable.
 """

@@ -10,17 +10,20 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from serving.registry.manifest import CONFIG, WEIGHTS
 from tuning.recipe import Recipe
 from tuning.recipe_rerank import RerankRecipe
 from tuning.trainer import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import TrainerCallback
+    from transformers import TrainerCallback, TrainingArguments
 
-__all__ = ["clock", "last_checkpoint", "run_arguments", "write_adapter"]
+    Arguments = TypeVar("Arguments", bound=TrainingArguments)
+
+__all__ = ["clock", "last_checkpoint", "on_one_device", "run_arguments", "write_adapter"]
 
 _COMPLETE = "complete"
 
@@ -95,6 +98,12 @@ def run_arguments(recipe: Recipe | RerankRecipe, steps: int, folder: Path, seed:
     }
 
 
+def on_one_device(arguments: Arguments) -> Arguments:
+    """The arguments with at most one graphics card: a trainer that sees two gives a step twice the rows it was told."""
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
+
+
 def write_adapter(state: Mapping[str, Tensor], config: Mapping[str, Any], folder: Path) -> Path:
     """The adapter alone, in float16: half the size, and what the gate scores is what is stored. Whole or not at all.
 
@@ -107,11 +116,11 @@ def write_adapter(state: Mapping[str, Tensor], config: Mapping[str, Any], folder
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     half = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in sorted(state.items())}
-    save_file(half, str(beside / "adapter_model.safetensors"), metadata={"format": "pt"})
+    save_file(half, str(beside / WEIGHTS), metadata={"format": "pt"})
     named = {**config, "base_model_name_or_path": None, "inference_mode": True}
     plain = {key: sorted(value) if isinstance(value, set) else value for key, value in named.items()}
     text = json.dumps(plain, indent=2, sort_keys=True, default=str)
-    (beside / "adapter_config.json").write_text(text + "\n", "utf-8")
+    (beside / CONFIG).write_text(text + "\n", "utf-8")
     shutil.rmtree(folder, ignore_errors=True)  # of a run that had ended
     beside.replace(folder)
     return folder

@@ -31,7 +31,7 @@ from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, RerankRow
 from tuning.statistics import RESAMPLES
 from tuning.swapped_rows import (
     Swapped,
-    passages_of,
+    foreign_passages,
     swap_citation,
     swap_query_rewrite,
     swap_refusal,
@@ -115,7 +115,7 @@ def leak_refusal(
 
     Passages of `beside` are taken too: all of `rows` may be about one document.
     """
-    foreign = passages_of([*rows, *beside])
+    foreign = foreign_passages([*rows, *beside])
 
     def swap(row: RefusalRow) -> Swapped[RefusalRow] | None:
         return swap_refusal(row, foreign, asking["seed"])

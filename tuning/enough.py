@@ -17,7 +17,7 @@ from tuning.errors import TrainingNotAdvised
 from tuning.row_parts import TrainingRow
 from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, RerankRow
 from tuning.snapshot import Snapshot
-from tuning.swapped_rows import passages_of, swap_citation, swap_query_rewrite, swap_refusal, swap_rerank
+from tuning.swapped_rows import foreign_passages, swap_citation, swap_query_rewrite, swap_refusal, swap_rerank
 from tuning.thresholds import GateThresholds
 
 __all__ = ["require_enough"]
@@ -62,7 +62,7 @@ def _can_be_judged(row: TrainingRow) -> bool:
 
 
 def _swaps(rows: Sequence[TrainingRow], beside: Sequence[TrainingRow], seed: int) -> Iterator[object]:
-    foreign = passages_of([row for row in (*rows, *beside) if isinstance(row, RefusalRow)])
+    foreign = foreign_passages([row for row in (*rows, *beside) if isinstance(row, RefusalRow)])
     for row in rows:
         match row:
             case RefusalRow():

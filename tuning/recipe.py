@@ -18,7 +18,15 @@ from serving.interface.behaviours import GENERATIVE, Behaviour
 from tuning.errors import RecipeInvalid
 from tuning.strict_yaml import read_yaml
 
-__all__ = ["Beginning", "LoraRecipe", "Recipe", "read_recipe", "recipe_digest", "refuse_other_behaviours"]
+__all__ = [
+    "Beginning",
+    "LoraRecipe",
+    "Recipe",
+    "chosen_modules",
+    "read_recipe",
+    "recipe_digest",
+    "refuse_other_behaviours",
+]
 
 
 class _Frozen(BaseModel):
@@ -70,6 +78,19 @@ class Recipe(_Frozen):
     @classmethod
     def _is_of_a_generative_behaviour(cls, values: Any) -> Any:
         return refuse_other_behaviours(values, GENERATIVE)
+
+
+def chosen_modules(lora: LoraRecipe, there: Sequence[str]) -> list[str]:
+    """Names of the matrices to adapt, of those that are `there`. Raises RecipeInvalid for one that is not."""
+    if lora.modules == "all-linear":
+        return list(there)
+    unknown = sorted(set(lora.modules) - set(there))
+    if unknown or not lora.modules:
+        raise RecipeInvalid(
+            f"lora.modules names {', '.join(unknown) or 'no matrix'}; the base model has {', '.join(sorted(there))}.",
+            remedy="Name some of these in the recipe, or all-linear.",
+        )
+    return list(lora.modules)
 
 
 def refuse_other_behaviours(values: Any, expected: Sequence[Behaviour]) -> Any:

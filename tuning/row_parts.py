@@ -42,7 +42,7 @@ def said_before(row: TrainingRow) -> tuple[Turn, ...]:
 
 
 def target_of(row: TrainingRow) -> tuple[str, ...]:
-    """What is to come out: the rewrite, the label and which passage answers, the answer with its evidence, relevances."""
+    """What is to come out: the rewrite, the label and which passage answers, the cited answer, or the relevances."""
     match row:
         case QueryRewriteRow():
             return (row.rewrite,)

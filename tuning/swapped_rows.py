@@ -22,7 +22,7 @@ from tuning.rows import AnswerSentence, CitationRow, QueryRewriteRow, RefusalRow
 __all__ = [
     "Foreign",
     "Swapped",
-    "passages_of",
+    "foreign_passages",
     "swap_citation",
     "swap_query_rewrite",
     "swap_refusal",
@@ -77,7 +77,7 @@ def swap_query_rewrite(row: QueryRewriteRow, seed: int) -> Swapped[QueryRewriteR
     return Swapped(_with(row, history=history, rewrite=swap(row.rewrite, swaps)[0]), swaps)
 
 
-def passages_of(rows: Sequence[RefusalRow]) -> Foreign:
+def foreign_passages(rows: Sequence[RefusalRow]) -> Foreign:
     """All passages of the rows whose document is known, to choose foreign ones from, with every document they are in.
 
     Among several passages of a row only the one that answers is known to be of the row's document; where rows name no

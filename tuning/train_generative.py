@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serving.registry.models import ModelFolder
-from tuning.checkpoints import clock, last_checkpoint, run_arguments, write_adapter
+from tuning.checkpoints import clock, last_checkpoint, on_one_device, run_arguments, write_adapter
 from tuning.errors import NothingToTrainOn
 from tuning.packing import Example, Packed, pack
-from tuning.recipe import Recipe
+from tuning.recipe import Recipe, chosen_modules
 from tuning.trainer import Progress, packed_dataset, packed_trainer
 from tuning.tree_attention import tree_attention
 
@@ -56,7 +56,7 @@ def train_generative(
 ) -> TrainedAdapter:
     """Train, or go on training, in `run_folder`, and write the adapter to `run_folder/adapter`.
 
-    Raises NothingToTrainOn without examples.
+    Raises NothingToTrainOn without examples, and RecipeInvalid for a matrix that the base does not have.
     """
     if not examples:
         raise NothingToTrainOn(
@@ -91,7 +91,7 @@ def _lora_model(recipe: Recipe, base: ModelFolder, seed: int) -> Any:
         r=recipe.lora.rank,
         lora_alpha=recipe.lora.alpha,
         lora_dropout=recipe.lora.dropout,
-        target_modules=_linear_modules(network) if recipe.lora.modules == "all-linear" else list(recipe.lora.modules),
+        target_modules=chosen_modules(recipe.lora, _linear_modules(network)),
         layers_to_transform=list(range(layers - adapted, layers)),
     )
     return get_peft_model(network, config)
@@ -110,7 +110,7 @@ def _arguments(recipe: Recipe, sequences: int, run_folder: Path, seed: int) -> T
     from trl.trainer.sft_config import SFTConfig
 
     steps = max(1, round(recipe.epochs * sequences / recipe.sequences_per_step))
-    return SFTConfig(
+    arguments = SFTConfig(
         **run_arguments(recipe, steps, run_folder / "checkpoints", seed),
         bf16=False,
         per_device_train_batch_size=1,
@@ -120,6 +120,7 @@ def _arguments(recipe: Recipe, sequences: int, run_folder: Path, seed: int) -> T
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
     )
+    return on_one_device(arguments)
 
 
 def _write(model: Any, folder: Path) -> Path:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from serving.interface.errors import QuestionTooLong
 from serving.registry.cross_encoder import fitting_pairs, open_cross_encoder
 from serving.registry.models import ModelFolder
-from tuning.checkpoints import clock, last_checkpoint, run_arguments, write_adapter
+from tuning.checkpoints import clock, last_checkpoint, on_one_device, run_arguments, write_adapter
 from tuning.errors import NothingToTrainOn
-from tuning.recipe import LoraRecipe
+from tuning.recipe import LoraRecipe, chosen_modules
 from tuning.recipe_rerank import RerankRecipe
 from tuning.rerank_lists import RankedList, training_lists
 from tuning.rows import RerankRow
@@ -69,7 +69,7 @@ def train_reranker(
     """Train, or go on training, in `run_folder`, and write the adapter to `run_folder/adapter`.
 
     `base`: the encoder, in general the embedder. Raises NothingToTrainOn if no row has passages of different relevance,
-    and `ModelRefused`.
+    `ModelRefused`, and RecipeInvalid for a matrix that the encoder does not have.
     """
     drawn = training_lists(rows, passages=recipe.passages_per_question, epochs=recipe.epochs, seed=seed)
     model = _adapted(recipe, base, seed)
@@ -124,12 +124,13 @@ def _matrices(network: Any, lora: LoraRecipe) -> list[str]:
 
     layers = int(network.config.num_hidden_layers)
     first = layers - max(1, round(layers * lora.upper_layers))
-    names = [name for name, module in network.named_modules() if isinstance(module, Linear)]
+    linear = [name for name, module in network.named_modules() if isinstance(module, Linear)]
+    names = [name for name in linear if not name.startswith("classifier")]
+    chosen = chosen_modules(lora, sorted({name.rpartition(".")[-1] for name in names}))
     return [
         name
         for name in names
-        if not name.startswith("classifier")
-        and (lora.modules == "all-linear" or name.rpartition(".")[-1] in lora.modules)
+        if name.rpartition(".")[-1] in chosen
         and ((layer := re.search(r"\.(\d+)\.", name)) is None or int(layer[1]) >= first)
     ]
 
@@ -169,10 +170,11 @@ def _arguments(recipe: RerankRecipe, lists: int, run_folder: Path, seed: int) ->
     from sentence_transformers.cross_encoder import CrossEncoderTrainingArguments
 
     steps = max(1, lists // recipe.questions_per_step)
-    return CrossEncoderTrainingArguments(
+    arguments = CrossEncoderTrainingArguments(
         **run_arguments(recipe, steps, run_folder / "checkpoints", seed),
         per_device_train_batch_size=recipe.questions_per_step,
     )
+    return on_one_device(arguments)
 
 
 def _trainer(

@@ -14,10 +14,10 @@ from typing import Any
 
 from serving.assistant.errors import AdapterRefused, AdapterUnknown
 from serving.registry.adapter_folder import foreign_to_lora
+from serving.registry.manifest import WEIGHTS
 
 __all__ = ["LocalAdapters"]
 
-_WEIGHTS = "adapter_model.safetensors"
 _REMEDY = "Run its `groundskeeper retrain` again, for this base model."
 _REMEDY_OF_FOREIGN = (
     "Train it again without that setting; or, if it is of PiSSA, OLoRA, CorDA or LoRA-GA, save it as a plain LoRA"
@@ -159,9 +159,9 @@ class LocalAdapters:
 def _read_config(folder: Path) -> Any:
     from peft import PeftConfig, PeftType
 
-    if not (folder / _WEIGHTS).is_file():
+    if not (folder / WEIGHTS).is_file():
         raise AdapterRefused(
-            f"There is no {_WEIGHTS} in {folder}; other formats are not loaded, since they can run code.",
+            f"There is no {WEIGHTS} in {folder}; other formats are not loaded, since they can run code.",
             remedy=_REMEDY,
         )
     try:

@@ -39,10 +39,14 @@ class Adopted:
 
 @dataclass(frozen=True)
 class Refused:
-    """A starter that does not fit this machine's models or contract, or did not pass its gate."""
+    """A starter that does not fit this machine's models or contract, or did not pass its gate.
+
+    Also one that is damaged where something is served already.
+    """
 
     behaviour: Behaviour
     version: str
+    """Empty where the damage hides it."""
     reason: str
     remedy: str
 
@@ -58,8 +62,8 @@ def adopt_starters(
 ) -> list[Adopted | Refused]:
     """Take over the starters of the behaviours in `bases`; where one is missing there is no entry.
 
-    Costs one small file each when nothing is left to do. Raises `AdapterDamaged` for a starter that is to be copied
-    and is not what its manifest says; else what `AdapterStore.adopt` and `Channels.adopt` raise.
+    Costs one small file each when nothing is left to do. Raises `AdapterDamaged` for a starter that is not what
+    its manifest says and is to be copied, or would be served; else what `AdapterStore.adopt` and `Channels.adopt` do.
     """
     there = [b for b in Behaviour if b in bases and (starter_root / b).is_dir()]
     return [_adopted(starter_root / b, b, store, channels, bases[b], contracts[b], at) for b in there]
@@ -81,7 +85,12 @@ def _adopted(
     contract: str,
     at: datetime,
 ) -> Adopted | Refused:
-    manifest = _starter(folder, behaviour)
+    try:
+        manifest = _starter(folder, behaviour)
+    except AdapterDamaged as damage:
+        if channels.value(Channel.PRODUCTION, behaviour) is None:
+            raise
+        return Refused(behaviour, "", str(damage), damage.remedy)
     try:
         require_fit(manifest, base=base, contract=contract)
         require_passed(manifest)

@@ -3,7 +3,8 @@
 WiCE (claims of Wikipedia and the cited article), BEGIN (responses of dialogue systems and the knowledge they were
 given), ExpertQA (claims of six systems and the retrieved evidence), each with human labels. The evidence of a claim is
 the three sentences that share most of its words, rare ones counting more. A claim is supported only if it is so whole;
-"generic" responses and claims without evidence are left out. Rows of one evidence fall into one half, by its hash.
+"generic" responses and claims without evidence are left out. The hash of the claim (WiCE), of the knowledge (BEGIN) or
+of the question (ExpertQA) decides the half.
 
 Doc2Dial beside them: what an agent said, with the span it rests on (supported) or another of the same document.
 """

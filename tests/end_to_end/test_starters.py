@@ -20,6 +20,7 @@ from serving.registry.channels import Channel, Channels
 from serving.registry.models import ModelFolder
 from serving.registry.starter import Adopted, adopt_starters, read_starters
 from serving.registry.tokenizer import open_template
+from tuning.thresholds import gate_digest, packaged_thresholds, read_thresholds
 
 BROUGHT = {manifest.behaviour: manifest for manifest in read_starters(STARTER)}
 EIGHT_MEGABYTES = 8_000_000
@@ -52,6 +53,7 @@ def test_a_starter_has_passed_the_gate_and_says_how_it_was_made(behaviour: Behav
     assert manifest.verdict.passed
     assert {"recipe.yaml", "data_statement.json", "gate_report.json"} <= manifest.files.keys()
     assert max(path.stat().st_size for path in folder.iterdir()) <= EIGHT_MEGABYTES
+    assert manifest.gate_digest == gate_digest(read_thresholds(packaged_thresholds(behaviour)))
     statement = json.loads((folder / "data_statement.json").read_text("utf-8"))
     assert statement["snapshot"] == manifest.snapshot_id
     assert all(source["licence"] for source in statement["sources"])

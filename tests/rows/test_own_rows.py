@@ -23,7 +23,7 @@ from serving.interface.turns import fit_turns
 from serving.registry.models import ModelFolder
 from serving.registry.tokenizer import open_tokenizer
 from tuning.rows import ROWS, AssistantRow, CitationRow, QueryRewriteRow, RefusalRow, RerankRow, dump_row, read_rows
-from tuning.swapped_rows import passages_of, swap_citation, swap_query_rewrite, swap_refusal, swap_rerank
+from tuning.swapped_rows import foreign_passages, swap_citation, swap_query_rewrite, swap_refusal, swap_rerank
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
@@ -201,7 +201,7 @@ def test_the_assistant_is_asked_about_pages_that_exist_and_about_foreign_things(
 
 def test_enough_rows_hold_facts_that_can_be_exchanged():
     """Else the gate could not tell an adapter that reads from one that remembers."""
-    foreign = passages_of(REFUSAL)
+    foreign = foreign_passages(REFUSAL)
     exchanged = {
         "citation": [swap_citation(row, seed=0) for row in CITATION],
         "query_rewrite": [swap_query_rewrite(row, seed=0) for row in REWRITE],

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from serving.interface.behaviours import GENERATIVE, Behaviour
 from tests.architecture.tree import ROOT
 from tuning.errors import RecipeInvalid
-from tuning.recipe import read_recipe
+from tuning.recipe import LoraRecipe, chosen_modules, read_recipe
 from tuning.recipe_rerank import read_rerank_recipe
 
 Read = Callable[[Path], BaseModel]
@@ -64,3 +64,11 @@ def test_a_value_of_another_kind_is_refused_by_its_key(tmp_path: Path, old: str,
     assert old in text
     path.write_text(text.replace(old, new), "utf-8")
     assert f": {key}: Input should be a" in complaint(read_recipe, path)
+
+
+def test_a_matrix_that_the_base_does_not_have_is_named_with_those_that_it_has():
+    with pytest.raises(RecipeInvalid, match=r"names q_prjo; the base model has k_proj, q_proj\."):
+        chosen_modules(LoraRecipe(rank=2, alpha=4, modules=("q_prjo", "k_proj")), ["q_proj", "k_proj"])
+    with pytest.raises(RecipeInvalid, match="names no matrix"):
+        chosen_modules(LoraRecipe(rank=2, alpha=4, modules=()), ["q_proj"])
+    assert chosen_modules(LoraRecipe(rank=2, alpha=4, modules=("k_proj",)), ["q_proj", "k_proj"]) == ["k_proj"]

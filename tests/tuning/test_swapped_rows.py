@@ -12,7 +12,7 @@ from serving.interface.turns import Turn
 from tests.tuning.gateway_rows import PLACES, citation_row, page, refusal_row, rerank_row, rewrite_row
 from tuning.facts import words_of
 from tuning.rows import CitationRow, Origin, QueryRewriteRow, RefusalRow
-from tuning.swapped_rows import passages_of, swap_citation, swap_query_rewrite, swap_refusal, swap_rerank
+from tuning.swapped_rows import foreign_passages, swap_citation, swap_query_rewrite, swap_refusal, swap_rerank
 
 numbers = st.integers(0, 500)
 
@@ -83,7 +83,7 @@ def test_a_rewrite_that_takes_no_name_from_the_conversation_is_not_swapped(said:
 
 def test_a_refusal_row_gets_a_passage_of_another_document():
     rows = [refusal_row(n, answerable=True) for n in range(4)]
-    swapped = swap_refusal(rows[1], passages_of(rows), 0)
+    swapped = swap_refusal(rows[1], foreign_passages(rows), 0)
     assert swapped is not None
     assert swapped.row.label is Answerability.UNANSWERABLE
     assert swapped.row.passages[0].id == "p1"
@@ -93,7 +93,7 @@ def test_a_refusal_row_gets_a_passage_of_another_document():
 def test_the_passages_that_do_not_answer_stay():
     first = refusal_row(1, answerable=True)
     row = RefusalRow(**{**dict(first), "passages": (page(1), page(9))})
-    swapped = swap_refusal(row, passages_of([row, refusal_row(2, answerable=False)]), 0)
+    swapped = swap_refusal(row, foreign_passages([row, refusal_row(2, answerable=False)]), 0)
     assert swapped is not None
     assert [p.text for p in swapped.row.passages] == [page(2).text, page(9).text]
 
@@ -101,7 +101,7 @@ def test_the_passages_that_do_not_answer_stay():
 def test_where_it_is_not_known_which_passage_answers_all_are_replaced():
     row = RefusalRow(question="q", passages=(page(1), page(2)), label=Answerability.ANSWERABLE)
     others = [refusal_row(n, answerable=False) for n in (5, 6)]
-    swapped = swap_refusal(row, passages_of([row, *others]), 0)
+    swapped = swap_refusal(row, foreign_passages([row, *others]), 0)
     assert swapped is not None
     assert sorted(p.text for p in swapped.row.passages) == [page(5).text, page(6).text]
 
@@ -110,12 +110,12 @@ def test_the_same_document_and_the_same_text_are_not_foreign():
     row = refusal_row(1, answerable=True)
     same_text = row.model_copy(update={"origin": Origin(document="another")})
     same_document = refusal_row(2, answerable=False).model_copy(update={"origin": row.origin})
-    assert swap_refusal(row, passages_of([row, same_text, same_document]), 0) is None
+    assert swap_refusal(row, foreign_passages([row, same_text, same_document]), 0) is None
 
 
 def test_a_row_that_is_not_answerable_has_nothing_to_lose():
     rows = [refusal_row(1, answerable=False), refusal_row(2, answerable=True)]
-    assert swap_refusal(rows[0], passages_of(rows), 0) is None
+    assert swap_refusal(rows[0], foreign_passages(rows), 0) is None
 
 
 def test_a_ranking_row_is_swapped_in_question_and_passages_alike():
@@ -136,24 +136,24 @@ def test_a_text_that_stands_in_two_documents_is_foreign_to_neither_whatever_the_
     shared = refusal_row(2, answerable=False)
     also_here = shared.model_copy(update={"question": "What else?", "origin": row.origin})
     for rows in ([row, shared, also_here], [also_here, shared, row]):
-        assert swap_refusal(row, passages_of(rows), 0) is None
+        assert swap_refusal(row, foreign_passages(rows), 0) is None
 
 
 def test_a_passage_beside_the_one_that_answers_may_be_of_any_document_and_is_not_taken_for_foreign():
     """It stands in a row about page 2, and could be the very page that this row is about."""
     row = refusal_row(1, answerable=True)
     beside = RefusalRow(**{**dict(refusal_row(2, answerable=True)), "passages": (page(2), page(3))})
-    assert {passage.text for _, passage in passages_of([row, beside])} == {page(1).text, page(2).text}
+    assert {passage.text for _, passage in foreign_passages([row, beside])} == {page(1).text, page(2).text}
 
 
 @given(st.permutations([refusal_row(n, answerable=n % 2 == 0) for n in range(8)]), numbers)
 def test_the_order_of_the_rows_chooses_no_other_foreign_passage(rows: list[RefusalRow], seed: int):
     row = refusal_row(2, answerable=True)
     in_order = [refusal_row(n, answerable=n % 2 == 0) for n in range(8)]
-    assert swap_refusal(row, passages_of(rows), seed) == swap_refusal(row, passages_of(in_order), seed)
+    assert swap_refusal(row, foreign_passages(rows), seed) == swap_refusal(row, foreign_passages(in_order), seed)
 
 
 def test_without_another_passage_nothing_is_swapped():
     row = refusal_row(1, answerable=True)
     assert swap_refusal(row, [], 0) is None
-    assert swap_refusal(row, passages_of([row]), 0) is None
+    assert swap_refusal(row, foreign_passages([row]), 0) is None

@@ -13,7 +13,7 @@ import pytest
 from serving.registry.models import ModelFolder
 from tests.serving.assistant.tiny_model import write_tiny_model
 from tests.tuning.killed_training import train_and_kill
-from tuning.errors import NothingToTrainOn
+from tuning.errors import NothingToTrainOn, RecipeInvalid
 from tuning.packing import Example, pack
 from tuning.recipe import Beginning, LoraRecipe, Recipe
 from tuning.train_generative import TrainedAdapter, train_generative
@@ -79,9 +79,7 @@ def test_only_the_upper_share_of_the_layers_is_adapted_and_the_head_is_not(base:
     assert len(tensors) == 2 * 7
 
 
-def test_the_stored_settings_name_neither_a_base_model_nor_a_folder(
-    base: ModelFolder, tmp_path: Path
-) -> None:
+def test_the_stored_settings_name_neither_a_base_model_nor_a_folder(base: ModelFolder, tmp_path: Path) -> None:
     text = (trained(base, tmp_path).folder / "adapter_config.json").read_text("utf-8")
     assert json.loads(text)["base_model_name_or_path"] is None
     assert str(base.path) not in text
@@ -122,6 +120,12 @@ def test_killed_again_and_again_it_still_ends_with_the_same_weights(base: ModelF
         assert code == -signal.SIGKILL
         assert not (tmp_path / "killed" / "adapter").exists()
     assert weights(trained(base, tmp_path / "killed")) == whole
+
+
+def test_a_misspelt_matrix_is_refused_before_a_step_is_made(base: ModelFolder, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"lora": LoraRecipe(rank=2, alpha=4, modules=("q_prjo",))})
+    with pytest.raises(RecipeInvalid, match="q_prjo"):
+        train_generative(recipe, base, examples(), tmp_path, seed=1)
 
 
 def test_progress_counts_every_step_and_the_time_left_falls_to_nothing(base: ModelFolder, tmp_path: Path) -> None:

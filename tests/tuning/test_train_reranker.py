@@ -105,9 +105,7 @@ def test_only_the_upper_share_of_the_layers_is_adapted(base: ModelFolder, tmp_pa
     assert {name.split(".layer.")[1][0] for name in tensors if ".layer." in name} == {"1"}
 
 
-def test_the_stored_settings_name_neither_a_base_model_nor_a_folder(
-    base: ModelFolder, tmp_path: Path
-) -> None:
+def test_the_stored_settings_name_neither_a_base_model_nor_a_folder(base: ModelFolder, tmp_path: Path) -> None:
     text = (trained(base, tmp_path).folder / "adapter_config.json").read_text("utf-8")
     assert json.loads(text)["base_model_name_or_path"] is None
     assert str(base.path) not in text
@@ -160,6 +158,12 @@ def test_killed_again_and_again_it_still_ends_with_the_same_weights(base: ModelF
     resumed = trained(base, tmp_path / "killed", lambda progress: steps.append(progress.step))
     assert steps[0] > 3
     assert weights(resumed) == whole
+
+
+def test_a_misspelt_matrix_is_refused_before_a_step_is_made(base: ModelFolder, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"lora": LoraRecipe(rank=2, alpha=4, modules=("qery",))})
+    with pytest.raises(RecipeInvalid, match=r"qery; the base model has .*query"):
+        trained(base, tmp_path, recipe=recipe)
 
 
 def test_progress_counts_every_step_and_the_time_left_falls_to_nothing(base: ModelFolder, tmp_path: Path) -> None:

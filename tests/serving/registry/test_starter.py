@@ -160,6 +160,17 @@ def test_a_damaged_starter_is_an_error_with_a_remedy_of_its_own(house: House, na
     assert house.value() is None
 
 
+def test_a_damaged_starter_stops_nobody_who_serves_something_else(house: House):
+    version = house.bring(REFUSAL)
+    house.channels.promote(PRODUCTION, REFUSAL, "few_shot", at=NOON, check=lambda behaviour, value: None)
+    (house.starters / "refusal" / "manifest.json").unlink()
+    (refused,) = house.adopt()
+    assert isinstance(refused, Refused)
+    assert "manifest.json is gone" in refused.reason
+    assert not house.store.holds(REFUSAL, version)
+    assert house.value() == "few_shot"
+
+
 def test_a_starter_in_the_place_of_another_is_an_error(house: House):
     house.bring(REFUSAL)
     (house.starters / "refusal").rename(house.starters / "rerank")
