@@ -135,7 +135,7 @@ def take_snapshot(settings: Settings, plan: Plan, say: Say) -> str:
     from serving.registry.tokenizer import open_template
     from tuning.rows import ROWS, read_rows
     from tuning.snapshot import make_snapshot
-    from tuning.split import SplitRule
+    from tuning.split import Split
 
     recipe = plan.recipe
     rows = [row for path in plan.data for row in read_rows(path, ROWS[plan.behaviour])]
@@ -147,7 +147,7 @@ def take_snapshot(settings: Settings, plan: Plan, say: Say) -> str:
         contract=fingerprint(plan.behaviour, open_template(model.path)),
         seed=plan.seed,
         synthetic_cap=plan.charter.rows.synthetic_cap,
-        rule=SplitRule.bounded(len(rows), calibration=recipe.calibration_rows, held_out=recipe.held_out_rows),
+        most={Split.CALIBRATION: recipe.calibration_rows, Split.HELD_OUT: recipe.held_out_rows},
     )
     counts = ", ".join(f"{count} {split}" for split, count in snapshot.manifest.rows.items())
     say(f"Snapshot {snapshot.id[:12]} of {len(rows)} rows: {counts}; removed: {_removed(snapshot.manifest.removed)}.")

@@ -114,23 +114,26 @@ def make_snapshot(
     seed: int,
     synthetic_cap: float,
     rule: SplitRule | None = None,
+    most: Mapping[Split, int] | None = None,
 ) -> Snapshot:
     """Remove repetition, split, and store below `root`; of the same rows in any order, the snapshot that is there.
 
-    `synthetic_cap` is the charter's, a share of the rows that stay. Raises NothingToTrainOn without rows,
-    SyntheticShareTooHigh, SnapshotDamaged if the same snapshot is there and damaged.
+    `most`: at most so many rows of a split, in place of a `rule`; its share is of the rows that stay, so that what was
+    given twice takes none away. `synthetic_cap` is the charter's, a share of the rows that stay. Raises
+    NothingToTrainOn without rows, SyntheticShareTooHigh, SnapshotDamaged if the same snapshot is there and damaged.
     """
     found = deduplicate(rows)
     if not found.rows:
         raise NothingToTrainOn("No row is left for a snapshot.", remedy="Give rows that do not contradict each other.")
-    splits = split_rows(found.rows, rule or SplitRule(), seed=seed)
+    rule = rule or (SplitRule.bounded(len(found.rows), most) if most else SplitRule())
+    splits = split_rows(found.rows, rule, seed=seed)
     share = _synthetic_share(splits, synthetic_cap)
     files = {_file_of(split): dump_rows(members) for split, members in splits.rows.items()}
     manifest = SnapshotManifest(
         behaviour=behaviour,
         contract=contract,
         seed=seed,
-        rule=rule or SplitRule(),
+        rule=rule,
         rows={split: len(members) for split, members in splits.rows.items()},
         slices={split: Counter(row.origin.slice for row in members) for split, members in splits.rows.items()},
         sources=_sources(row for members in splits.rows.values() for row in members),

@@ -71,10 +71,10 @@ class SplitRule(BaseModel):
         return self
 
     @classmethod
-    def bounded(cls, rows: int, *, calibration: int, held_out: int) -> SplitRule:
+    def bounded(cls, rows: int, most: Mapping[Split, int]) -> SplitRule:
         """The usual shares of `rows` rows, or less where they would be more than the rows that are asked for."""
-        usual, bounds = cls().shares, {Split.CALIBRATION: calibration, Split.HELD_OUT: held_out}
-        return cls(**{s: Share(share=min(usual[s].share, most / rows), rows=most) for s, most in bounds.items()})
+        usual = cls().shares
+        return cls(**{s: Share(share=min(usual[s].share, bound / rows), rows=bound) for s, bound in most.items()})
 
     @property
     def shares(self) -> dict[Split, Share]:

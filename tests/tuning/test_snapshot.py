@@ -42,6 +42,13 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def test_rows_that_are_given_twice_take_no_row_from_a_split(tmp_path: Path):
+    most = {Split.CALIBRATION: 20, Split.HELD_OUT: 40}
+    once, twice = (make(tmp_path, given, rule=None, most=most) for given in (rows(400), rows(400) * 2))
+    assert once.manifest.rows == twice.manifest.rows == {"train": 340, "calibration": 20, "held_out": 40}
+    assert once.rows("held_out") == twice.rows("held_out")
+
+
 KINDS = {
     Behaviour.QUERY_REWRITE: made_rows.rewrite_rows,
     Behaviour.REFUSAL: made_rows.refusal_rows(),

@@ -186,7 +186,7 @@ def test_shares_that_leave_nothing_are_refused():
 
 
 def test_bounds_lower_the_usual_shares_and_never_raise_them():
-    assert SplitRule.bounded(1000, calibration=50, held_out=500) == SplitRule(
+    assert SplitRule.bounded(1000, {Split.CALIBRATION: 50, Split.HELD_OUT: 500}) == SplitRule(
         calibration=Share(share=0.05, rows=50), held_out=Share(share=0.2, rows=500)
     )
 
