@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -26,18 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.figures import say
+from tests.small_retraining import write_small_retraining
 
 ROOT = Path(__file__).parents[2]
-RECIPE = """
-behaviour: refusal
-lora: {rank: 8, alpha: 16, upper_layers: 0.34}
-learning_rate: 1.0e-3
-epochs: 3
-examples_per_sequence: 8
-tokens_per_sequence: 512
-sequences_per_step: 1
-checkpoint_seconds: 3
-"""
 
 
 @dataclass(frozen=True)
@@ -69,7 +59,7 @@ def main() -> int:
         (place / "no_starters").mkdir()
         # Whatever the registry shows came out of the runs.
         os.environ["GROUNDSKEEPER_STARTER"] = str(place / "no_starters")
-        files = _write_files(place, given.rows)
+        files = write_small_retraining(place, given.rows)
         say("A run that is left alone.")
         whole = _finish(place / "whole", files)
         kills = list(_kills(place / "killed", files, given.kills, random.Random(given.seed)))
@@ -148,22 +138,6 @@ def _retrain(home: Path, files: Sequence[str]) -> list[str]:
 
 def _command(home: Path, *words: str) -> list[str]:
     return [str(Path(sys.executable).with_name("groundskeeper")), *words, "--home", str(home), "--json"]
-
-
-def _write_files(place: Path, rows: int) -> list[str]:
-    """Rows, charter, recipe and gate of a small training, as options of the command."""
-    lines = (ROOT / "tests" / "rows" / "refusal.jsonl").read_text("utf-8").splitlines()[:rows]
-    charter = (ROOT / "tuning" / "charters" / "refusal.yaml").read_text("utf-8")
-    gate = (ROOT / "tuning" / "gates" / "refusal.yaml").read_text("utf-8")
-    texts = {
-        "data": "\n".join(lines) + "\n",
-        "recipe": RECIPE,
-        "charter": re.sub(r"minimum: \d+", "minimum: 10", charter),
-        "gate": re.sub(r"least_judged: \d+", "least_judged: 4", gate),
-    }
-    for name, text in texts.items():
-        (place / name).write_text(text, "utf-8")
-    return [word for name in texts for word in (f"--{name}", str(place / name))]
 
 
 def _arguments() -> argparse.Namespace:

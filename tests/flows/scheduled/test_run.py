@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.serving.assistant.tiny_model import write_tiny_model
+from tests.small_retraining import write_small_retraining
+
 SCRIPT = """
 import contextlib, io, json, sys
 from flows.cli import main
@@ -31,23 +34,38 @@ def test_flows_are_recorded_and_their_errors_reach_the_user_plainly(
 ):
     """One process for all of them, since the temporary server takes its time to start."""
     (working_folder / "rows.jsonl").write_text('{"question": 3}\n', encoding="utf-8")
-    retrain = ["retrain", "refusal", "--data", "rows.jsonl", "--flow", "--json"]
-    calls = [["refresh", "pages", "--flow", "--json"]] * 2 + [["refresh", "gone", "--flow", "--json"], retrain]
-    environment = {**os.environ, "GROUNDSKEEPER_MODELS": str(models_root.resolve()), "PYTHONWARNINGS": "ignore"}
+    (working_folder / "no_starters").mkdir()
+    write_tiny_model(working_folder / "tiny", context=8192)
+    broken, small = ["--data", "rows.jsonl"], write_small_retraining(working_folder, rows=120)
+    retrains = [["retrain", "refusal", *given, "--flow", "--json"] for given in (broken, small)]
+    calls = [["refresh", "pages", "--flow", "--json"]] * 2 + [["refresh", "gone", "--flow", "--json"], *retrains]
+    environment = {
+        **os.environ,
+        "GROUNDSKEEPER_MODELS": str(models_root.resolve()),
+        "GROUNDSKEEPER_BASE_MODEL": "./tiny",
+        "GROUNDSKEEPER_STARTER": "no_starters",
+        "PYTHONWARNINGS": "ignore",
+    }
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(calls)],
         env=environment, cwd=working_folder, capture_output=True, text=True, timeout=400,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    first, second, gone, retrained = json.loads(done.stdout)
+    first, second, gone, unread, retrained = json.loads(done.stdout)
     assert (first["code"], first["document"]["documents"]["added"]) == (0, 2)
     assert (second["code"], second["document"]["encoder_calls"]) == (0, 0)
     assert (gone["code"], gone["document"]["error"]["kind"]) == (2, "source_missing")
-    assert (retrained["code"], retrained["document"]["error"]["kind"]) == (2, "rows_invalid")
+    assert (unread["code"], unread["document"]["error"]["kind"]) == (2, "rows_invalid")
     assert "Traceback" not in done.stderr
+    told = retrained["document"]
+    assert (retrained["code"], told["passed"], told["promoted"]) == (1, False, False)  # random weights convince no gate
+    adapter = working_folder / "var" / "adapters" / "refusal" / told["version"]
+    assert json.loads((adapter / "manifest.json").read_text("utf-8"))["snapshot_id"] == told["snapshot"]
+    assert json.loads(Path(working_folder, told["report"]).read_text("utf-8"))["reasons"] == told["reasons"] != []
     runs = recorded_runs(working_folder / "var" / "prefect" / "prefect.db")
     assert runs[first["document"]["flow_run"]] == runs[second["document"]["flow_run"]] == "COMPLETED"
-    assert sorted(runs.values()) == ["COMPLETED", "COMPLETED", "FAILED", "FAILED"]
+    assert runs[told["flow_run"]] == "COMPLETED"
+    assert sorted(runs.values()) == ["COMPLETED"] * 3 + ["FAILED"] * 2
 
 
 def test_a_server_that_does_not_answer_is_told_with_a_remedy(pages: Path, working_folder: Path):

@@ -15,15 +15,15 @@ SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 CONTEXT = 256
 
 
-def write_tiny_model(folder: Path, *, seed: int = 0) -> ModelFolder:
-    """Write the model into `folder`, as `save_pretrained` lays it out."""
+def write_tiny_model(folder: Path, *, seed: int = 0, context: int = CONTEXT) -> ModelFolder:
+    """Write the model into `folder`, as `save_pretrained` lays it out; a token is a byte, `context` counts them."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=256 + len(SPECIAL), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=CONTEXT, rope_theta=100000.0,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=context, rope_theta=100000.0,
         initializer_range=0.2, bos_token_id=None, eos_token_id=None, tie_word_embeddings=True,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
