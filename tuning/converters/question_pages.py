@@ -46,7 +46,7 @@ MISTAKEN = 10
 
 _NO_PAGE = LeftOut("no page is known for it")
 _MISSED = LeftOut("no candidate is of its page")
-_ALL_GOLD = LeftOut("every candidate is of its page")
+_ALL_GOLD = LeftOut("its candidates are of its page, one as relevant as the other")
 _ELSEWHERE = LeftOut("no candidate stands under its heading")
 _NOT_MISTAKEN = LeftOut("its passage was found for no question about another page")
 _NO_MISTAKE = LeftOut("no passage that helps elsewhere was found for it")
@@ -106,9 +106,10 @@ def rerank_rows(
 ) -> Converted[RerankRow]:
     """Each question with its `passages` best candidates: relevance 1 for passages of the page that helps, 0 for others.
 
-    When none of the best is of that page, the best one that is takes the last place. A question whose page search
-    missed altogether is left out: no order of its candidates is right. That a passage is of the right page does
-    not say that it is the right passage, and another page may help too: such labels are made, hence synthetic.
+    Where the heading that helps is named, passages of the page below another have half. When none of the best is of
+    that page, the best one that is takes the last place. A question whose page search missed altogether is left out:
+    no order of its candidates is right. That a passage is of the right page does not say that it is the right
+    passage, and another page may help too: such labels are made, hence synthetic.
     """
     made = origin.model_copy(update={"synthetic": True})
     return collect(_row(pair, candidates, passages, made) for pair in pairs)
@@ -155,7 +156,7 @@ def _asked(pair: Pair, candidates: Candidates) -> _Asked | LeftOut:
     if isinstance(found, LeftOut):
         return found
     own = [candidate.passage for candidate, is_own in found if is_own]
-    under = [passage for passage in own if pair.anchor is None or _stands_under(passage, pair.anchor)]
+    under = [passage for passage in own if _helps(passage, pair.anchor)]
     others = [candidate.passage for candidate, is_own in found[:MISTAKEN] if not is_own]
     return _Asked(pair, under[0], others) if under else _ELSEWHERE
 
@@ -190,9 +191,9 @@ def _judged(one: _Asked, passage: ContextPassage, page: str | None, origin: Orig
     )
 
 
-def _stands_under(passage: ContextPassage, anchor: str) -> bool:
-    """Whether one of the headings above a passage is the one that an address names."""
-    return _slug(anchor) in map(_slug, passage.title.split(" > "))
+def _helps(passage: ContextPassage, anchor: str | None) -> bool:
+    """Whether one of the headings above a passage is the one that an address names, if it names one."""
+    return anchor is None or _slug(anchor) in map(_slug, passage.title.split(" > "))
 
 
 def _slug(heading: str) -> str:
@@ -206,17 +207,19 @@ def _row(pair: Pair, candidates: Candidates, passages: int, origin: Origin) -> R
     shown = found[:passages]
     if not any(is_own for _, is_own in shown):
         shown[-1] = next(one for one in found if one[1])
-    if all(is_own for _, is_own in shown):
+    ranked = tuple(_ranked(candidate.passage, is_own, pair.anchor) for candidate, is_own in shown)
+    if len({passage.relevance for passage in ranked}) == 1:
         return _ALL_GOLD
     return RerankRow(
         question=pair.question,
-        passages=tuple(_ranked(candidate.passage, is_own) for candidate, is_own in shown),
+        passages=ranked,
         origin=origin.model_copy(update={"document": pair.path}),
     )
 
 
-def _ranked(passage: ContextPassage, gold: bool) -> RankedPassage:
-    return RankedPassage(**passage.model_dump(), relevance=float(gold))
+def _ranked(passage: ContextPassage, is_own: bool, anchor: str | None) -> RankedPassage:
+    relevance = 0.0 if not is_own else 1.0 if _helps(passage, anchor) else 0.5
+    return RankedPassage(**passage.model_dump(), relevance=relevance)
 
 
 def _pair(raw: _Raw) -> Pair:

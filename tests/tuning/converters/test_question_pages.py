@@ -32,6 +32,21 @@ def test_passages_of_the_page_are_relevant_and_no_others():
     assert relevances(["x.md", "docs/guide/tune.md", "guide/tune.md", "y.md"]) == [[("0", 0), ("1", 1), ("2", 1)]]
 
 
+def test_of_the_page_what_stands_under_the_heading_that_helps_is_worth_most():
+    shown = [
+        Candidate(uri, ContextPassage(id=str(n), title=title, text=f"Part {n}."))
+        for n, (uri, title) in enumerate(
+            [("tune.md", "Tune > Start"), ("tune.md", "Tune > Stop trials > By hand"), ("x.md", "Stop trials")]
+        )
+    ]
+    pair = Pair("How?", "tune.md", anchor="stop-trials")
+    (row,) = rerank_rows([pair], lambda _: shown).rows
+    assert [passage.relevance for passage in row.passages] == [0.5, 1.0, 0.0]
+    (row,) = rerank_rows([pair], lambda _: shown[:2]).rows
+    assert [passage.relevance for passage in row.passages] == [0.5, 1.0]
+    assert rerank_rows([pair], lambda _: shown[:1]).rows == ()
+
+
 def test_the_best_passage_of_a_page_that_came_late_takes_the_last_place():
     assert relevances(["x.md", "y.md", "z.md", "guide/tune.md"]) == [[("0", 0), ("1", 0), ("3", 1)]]
 
@@ -52,7 +67,7 @@ def test_what_cannot_be_ranked_is_counted():
     assert [(row.question, row.origin.document, row.origin.synthetic) for row in made.rows] == [("d", "y.md", True)]
     assert made.left_out == {
         "blank": 1,
-        "every candidate is of its page": 1,
+        "its candidates are of its page, one as relevant as the other": 1,
         "no candidate is of its page": 1,
         "no page is known for it": 1,
     }
