@@ -76,7 +76,8 @@ class Memory:
 
 def main() -> None:
     options = _options()
-    documents, turns = read_documents(_lines(options.documents)), read_turns(_lines(options.turns))
+    documents = read_documents(_lines(options.documents))
+    turns = read_turns(_lines(options.turns), documents)
     chosen = _chosen(turns, options.conversations)
     sets = {
         "follow-ups": _asked(documents, chosen, asked_rows(documents, chosen).rows),
