@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serving.interface.errors import QuestionTooLong
-from serving.registry.cross_encoder import fitting_pairs, open_cross_encoder
+from serving.registry.cross_encoder import fitting_pairs, open_cross_encoder, without_advice
 from serving.registry.models import ModelFolder
 from tuning.checkpoints import clock, last_checkpoint, on_one_device, run_arguments, write_adapter
 from tuning.errors import NothingToTrainOn
@@ -82,7 +82,8 @@ def train_reranker(
     trainer = _trainer(
         model, _dataset(lists), _loss(recipe, model), arguments, clock(recipe.checkpoint_seconds, progress)
     )
-    result = trainer.train(resume_from_checkpoint=last_checkpoint(run_folder / "checkpoints"))
+    with without_advice():  # a checkpoint is opened as a fresh cross-encoder
+        result = trainer.train(resume_from_checkpoint=last_checkpoint(run_folder / "checkpoints"))
     return TrainedReranker(
         folder=_stored(model, run_folder / "adapter"),
         lists=len(lists),

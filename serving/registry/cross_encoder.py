@@ -20,7 +20,7 @@ from serving.registry.errors import ModelRefused
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
-__all__ = ["fitting_pairs", "open_cross_encoder"]
+__all__ = ["fitting_pairs", "open_cross_encoder", "without_advice"]
 
 _LEAST = 16
 """Tokens of a passage below which a question leaves too little of it to judge."""
@@ -36,7 +36,7 @@ def open_cross_encoder(base: Path) -> CrossEncoder:
     from sentence_transformers import CrossEncoder
 
     try:
-        with _without_advice():
+        with without_advice():
             model: CrossEncoder = CrossEncoder(
                 str(base),
                 num_labels=1,
@@ -71,18 +71,24 @@ def fitting_pairs(
 
 
 @contextmanager
-def _without_advice() -> Iterator[None]:
-    """transformers reports that the head is untrained and should be trained: true, and nothing a user could act on."""
-    from logging import ERROR
+def without_advice() -> Iterator[None]:
+    """The libraries report that an encoder becomes a cross-encoder, whose head is untrained and should be trained.
+
+    That is so, and nothing a user could act on.
+    """
+    from logging import ERROR, getLogger
 
     from transformers.utils import logging
 
-    before = logging.get_verbosity()
+    sentences = getLogger("sentence_transformers")
+    before = logging.get_verbosity(), sentences.level
     logging.set_verbosity(ERROR)
+    sentences.setLevel(ERROR)
     try:
         yield
     finally:
-        logging.set_verbosity(before)
+        logging.set_verbosity(before[0])
+        sentences.setLevel(before[1])
 
 
 def _cut(model: CrossEncoder, text: str, tokens: int) -> str:

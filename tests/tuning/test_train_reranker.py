@@ -117,7 +117,9 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(base: Mode
     assert weights(one) == weights(same) != weights(other)
 
 
-def test_a_run_that_broke_off_ends_with_the_same_weights(base: ModelFolder, tmp_path: Path) -> None:
+def test_a_run_that_broke_off_ends_with_the_same_weights_and_goes_on_in_silence(
+    base: ModelFolder, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     def break_off(progress: Progress) -> None:
         if progress.step == 7:
             raise KeyboardInterrupt
@@ -128,6 +130,9 @@ def test_a_run_that_broke_off_ends_with_the_same_weights(base: ModelFolder, tmp_
     resumed = trained(base, tmp_path / "a", lambda progress: steps.append(progress.step))
     assert steps[0] > 1
     assert weights(resumed) == weights(trained(base, tmp_path / "b"))
+    said = capfd.readouterr().err + "".join(record.getMessage() for record in caplog.records)
+    assert "newly initialized" not in said
+    assert "Converting" not in said
 
 
 def test_a_checkpoint_holds_no_text_of_the_rows(base: ModelFolder, tmp_path: Path) -> None:
