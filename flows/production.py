@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from flows.rerankers import Rerankers
-from flows.starters import manifest_of, starter_folder
+from flows.starters import look_at_starters, manifest_of, starter_folder
 from serving.interface.behaviours import GENERATIVE, Behaviour, UntunedMode
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ __all__ = [
     "adopt",
     "fit_to",
     "open_registry",
+    "require_sound",
     "reranker_base",
     "reranks",
     "serving_check",
@@ -204,6 +205,24 @@ def adopt(settings: Settings, adapters: Adapters, say: Say, *, at: datetime) -> 
             )
         elif not isinstance(starter, Refused) and starter.promoted:
             say(f"Took the starter {starter.behaviour}@{starter.version} into service.")
+
+
+def require_sound(settings: Settings, behaviour: Behaviour) -> None:
+    """What production serves of a behaviour is whole, or will be: asked before what takes hours.
+
+    Raises what `AdapterStore.verify` does, AdapterDamaged for a starter of any behaviour that would come into service,
+    and SettingsInvalid.
+    """
+    from serving.registry.channels import Channel, untuned_modes
+
+    registry = open_registry(settings)
+    free = [one for one in Behaviour if registry.channels.value(Channel.PRODUCTION, one) is None]
+    for problem in look_at_starters(settings, registry, free, verify=True).problems:
+        raise problem
+    value = registry.value(behaviour)
+    returns = f"{behaviour}@{value}" in look_at_starters(settings, registry, [behaviour], verify=True).waiting
+    if value not in untuned_modes(behaviour) and not returns:
+        registry.store.verify(behaviour, value)
 
 
 def reranks(settings: Settings, registry: Registry) -> bool:

@@ -34,8 +34,8 @@ RECIPE, DATA, GATE = "recipe.yaml", "data_statement.json", "gate_report.json"
 
 
 def folder_files(folder: Path) -> dict[str, str]:
-    """The name and sha256 of each file."""
-    return file_digests(folder, sorted(path.name for path in folder.iterdir()))
+    """The name and sha256 of each file; of a folder that is gone none."""
+    return file_digests(folder, sorted(path.name for path in folder.glob("*")))
 
 
 @contextmanager
@@ -50,6 +50,7 @@ def write_statements(
     shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed
     try:
         with storage_told(run, "write the statements of an adapter"):
+            _require_judged(run, folder_files(run / "adapter"), files)
             copy_adapter(run / "adapter", folder, sorted(files))
             _require_judged(run, folder_files(folder), files)
             recipe = yaml.safe_dump(plan.recipe.model_dump(mode="json"), sort_keys=False)
@@ -81,7 +82,7 @@ def report_path(settings: Settings, manifest: AdapterManifest) -> Path:
 
 
 def _require_judged(run: Path, found: Mapping[str, str], judged: Mapping[str, str]) -> None:
-    changed = [name for name in judged if found[name] != judged[name]]
+    changed = sorted(name for name in judged.keys() | found.keys() if found.get(name) != judged.get(name))
     if changed:
         raise AdapterUnusable(
             f"{', '.join(changed)} in {run / 'adapter'} changed while the gate judged, so nothing is registered.",

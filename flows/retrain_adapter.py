@@ -157,9 +157,9 @@ def take_snapshot(settings: Settings, plan: Plan, say: Say) -> str:
 def train_candidate(settings: Settings, plan: Plan, snapshot_id: str, say: Say, progress: Progress) -> Path:
     """The folder of the run, in which `adapter/` is a trained candidate.
 
-    Raises TrainingNotAdvised for too few rows, and what `AdapterStore.verify` raises for what production serves: the
-    gate will compare with it.
+    Raises TrainingNotAdvised for too few rows, and what `require_sound` does for what the gate will compare with.
     """
+    from flows.production import require_sound
     from flows.training import base_of, train
     from tuning.charter import advise, require_yes
     from tuning.enough import require_enough
@@ -168,7 +168,7 @@ def train_candidate(settings: Settings, plan: Plan, snapshot_id: str, say: Say, 
     # The plan asked for today's date when it was frozen; a run that goes on tomorrow is the same run.
     require_yes(advise(plan.charter, today=plan.charter.review_date, rows=sum(snapshot.manifest.rows.values())))
     require_enough(plan.thresholds, snapshot, seed=plan.seed)
-    _require_production(settings, plan.behaviour)
+    require_sound(settings, plan.behaviour)
     base = base_of(settings, plan.behaviour, say)
     name = run_name(plan, snapshot_id, [base.weights_digest, base.tokenizer_digest])
     run: Path = settings.runs_root / plan.behaviour / name
@@ -229,16 +229,6 @@ def recall(settings: Settings, behaviour: Behaviour, told: Mapping[str, Any]) ->
 
     manifest = open_registry(settings).store.show(behaviour, told["version"])
     return Retrained(manifest, told["rows"], Path(told["report"]), told["promoted"])
-
-
-def _require_production(settings: Settings, behaviour: Behaviour) -> None:
-    from flows.production import open_registry
-    from serving.registry.channels import untuned_modes
-
-    registry = open_registry(settings)
-    value = registry.value(behaviour)
-    if value not in untuned_modes(behaviour):
-        registry.store.verify(behaviour, value)
 
 
 def _alone_in(run: Path, say: Say) -> AbstractContextManager[None]:

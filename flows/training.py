@@ -76,7 +76,7 @@ def _train(
         ranked = train_reranker(plan.recipe, rows, base, run, seed=plan.seed, progress=told)  # type: ignore[arg-type]
         if ranked.too_long:
             say(f"{ranked.too_long} questions are left out: they fill what the encoder reads.")
-        say(f"Trained on {ranked.lists} questions in {ranked.steps} steps and {ranked.seconds:.0f} s.")
+        say(f"Trained on {ranked.lists} lists of passages in {ranked.steps} steps and {ranked.seconds:.0f} s.")
         return
     from serving.registry.tokenizer import open_template, open_tokenizer
     from tuning.examples import build_examples
@@ -97,17 +97,22 @@ def _full_disk_told(run: Path) -> Iterator[None]:
 
     from serving.registry.files import storage_told
 
-    with storage_told(run, "train an adapter; it goes on from its last checkpoint"):
-        try:
-            yield
-        except (SafetensorError, RuntimeError) as cause:
-            if not any(sign in str(cause) for sign in _FULL):
-                raise
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as cause:
+        if not any(sign in str(cause) for sign in _FULL):
+            raise
+        with storage_told(run, "train an adapter; it goes on from its last checkpoint"):
             raise OSError(errno.ENOSPC, str(cause)) from cause
 
 
-_FULL = (f"os error {errno.ENOSPC}", "file write failed")
-"""How safetensors and torch tell of a disk that takes no more."""
+_FULL = (
+    *(f"{kind} {number}" for kind in ("Errno", "os error") for number in (errno.ENOSPC, errno.EDQUOT)),
+    "file write failed",
+    "unexpected pos",
+    "iostream error",
+)
+"""How Python, safetensors and torch tell of a disk that takes no more; the last three are torch's."""
 
 
 def _told(behaviour: Behaviour, progress: Progress) -> Callable[[Trained], None]:

@@ -4,9 +4,10 @@
     found.rows, found.removed
 
 *Exact*: question, conversation, passages and target are equal but for case, white space and the order of passages.
-*Conflicting*: all that is given is equal and the label (refusal) or the relevances (rerank) are not. Nobody knows
-which is right, so all of them go. A rewrite or an answer may be put in several ways: of those one stays, and the others
-are near.
+*Conflicting*: all that is given is equal and the label or the passage that answers (refusal) or the relevances (rerank)
+are not. Nobody knows which is right, so all of them go. A row that does not say which passage answers contradicts none
+that does, and does not stay beside it. A rewrite or an answer may be put in several ways: of those one stays, and the
+others are near.
 *Near*: question and conversation and passages are nearly equal, and the target is equal. Questions that differ in a
 word on purpose, to have another label, stay.
 
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, TypeVar
 
+from serving.interface.refusal import Answerability
 from tuning.row_parts import TrainingRow, context_of, target_of
 from tuning.rows import RefusalRow, RerankRow, dump_row
 from tuning.shingles import fold, near_pairs, shingles, similarity
@@ -51,8 +53,8 @@ def deduplicate(rows: Sequence[Row]) -> Deduplicated[Row]:
     removed = Counter(exact=0, near=0, conflicting=0)
     firsts: list[Row] = []
     for group in _equally_given(sorted(rows, key=lambda row: (row.origin.synthetic, dump_row(row)))):
-        first, *others = group
-        again = [_target(row) == _target(first) for row in others]
+        first, *others = sorted(group, key=_is_vague)
+        again = [_says_the_same(row, first) for row in others]
         if isinstance(first, RefusalRow | RerankRow) and not all(again):
             removed["conflicting"] += len(group)
             continue
@@ -69,6 +71,17 @@ def _equally_given(rows: Sequence[Row]) -> list[list[Row]]:
     for row in rows:
         groups[(fold(row.question), *map(fold, context_of(row)))].append(row)
     return list(groups.values())
+
+
+def _is_vague(row: TrainingRow) -> bool:
+    """Whether it leaves open which of its passages answers."""
+    return isinstance(row, RefusalRow) and row.label is Answerability.ANSWERABLE and len(target_of(row)) == 1
+
+
+def _says_the_same(row: TrainingRow, clear: TrainingRow) -> bool:
+    if isinstance(row, RefusalRow) and isinstance(clear, RefusalRow) and _is_vague(row):
+        return row.label == clear.label
+    return _target(row) == _target(clear)
 
 
 def _without_near(rows: Sequence[Row]) -> list[Row]:

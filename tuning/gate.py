@@ -10,7 +10,7 @@ is in no figure, and too few judged rows, or too large a share without judgement
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -207,10 +207,16 @@ def _slices(case: _Case, comparisons: list[Comparison]) -> Iterator[Check]:
 
 
 def _on_slice(case: _Case, baseline: str, name: str, least: int) -> Comparison | None:
-    """The headline's gain on a slice: some are of one class, or of a second so rare that it cannot count half."""
+    """The headline's gain on a slice.
+
+    Some slices are of one class, or of a second so rare that it cannot count half. There a judge that always says the
+    same beats a good one, so nothing is compared but what is served: users of that slice must not lose by the change.
+    """
     metric = case.thresholds.headline.metric
     found = case.compare(metric, baseline, name)
-    return found if found and found.is_of(least) else case.compare(metric, baseline, name, together=True)
+    if found and 2 * found.smaller_class >= least:
+        return found
+    return case.compare(metric, baseline, name, together=True) if baseline == PRODUCTION else None
 
 
 def _over_refusal(case: _Case) -> Iterator[Check]:
@@ -253,10 +259,17 @@ def _notes(case: _Case, comparisons: Sequence[Comparison]) -> Iterator[str]:
     small = sorted(case.candidate.slices.keys() - set(_large_slices(case))) if case.thresholds.slices else []
     if small:
         yield f"Too small to be held to rules of their own: {', '.join(small)}."
-    held = case.thresholds.slices is not None and case.thresholds.slices.largest_loss is not None and case.baselines
-    missed = sorted(set(_large_slices(case)) - {comparison.part for comparison in comparisons}) if held else []
-    if missed:
-        yield f"{case.thresholds.headline.metric} cannot be compared on {', '.join(missed)}, which lack a class."
+    yield from _not_compared(case, {(comparison.part, comparison.baseline) for comparison in comparisons})
+
+
+def _not_compared(case: _Case, compared: Container[tuple[str, str]]) -> Iterator[str]:
+    if case.thresholds.slices is None or case.thresholds.slices.largest_loss is None:
+        return
+    for name in _large_slices(case):
+        without = [baseline for baseline in sorted(case.baselines) if (name, baseline) not in compared]
+        if without:
+            metric, against = case.thresholds.headline.metric, " and ".join(without)
+            yield f"{metric} on {name} was not compared with {against}: too few rows, or of one class, for both."
 
 
 def _large_slices(case: _Case) -> Sequence[str]:

@@ -8,6 +8,7 @@ faults of a file at once. Anchors are refused: a file of answers is read by peop
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ __all__ = ["read_yaml"]
 Model = TypeVar("Model", bound=BaseModel)
 Where = tuple[str | int, ...]
 
-_TEXT = "tag:yaml.org,2002:str"
+_TEXT, _FLOAT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:float"
 
 
 def read_yaml(path: Path, model: type[Model], *, error: type[TuningError], remedy: str) -> Model:
@@ -74,9 +75,16 @@ def _read(text: str, model: type[Model]) -> Model:
         loader.dispose()
 
 
-def _loader(text: str) -> yaml.SafeLoader:
+class _Loader(yaml.SafeLoader):
+    """Reads 1e-3 as the number that it is; YAML 1.1 wants 1.0e-3."""
+
+
+_Loader.add_implicit_resolver(_FLOAT, re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))
+
+
+def _loader(text: str) -> _Loader:
     try:
-        return yaml.SafeLoader(text)
+        return _Loader(text)
     except yaml.reader.ReaderError as cause:
         line = text.count("\n", 0, cause.position) + 1
         raise _Faults([(line, f"the character U+{cause.character:04X} is not allowed")]) from cause

@@ -46,10 +46,10 @@ class TrainedReranker:
     folder: Path
     """`adapter_config.json` and `adapter_model.safetensors`, float16."""
     lists: int
-    """Questions with their passages, over all epochs."""
+    """A question with its passages each, over all epochs."""
     pairs: int
     too_long: int
-    """Lists left out because their question fills what the model reads."""
+    """Questions left out because they fill what the model reads."""
     steps: int
     seconds: float
     """Of this call; a resumed run counts from its resumption."""
@@ -76,19 +76,19 @@ def train_reranker(
     lists = [fitting for one in drawn if (fitting := _fitting(model, one, recipe.passage_tokens))]
     if not lists:
         raise NothingToTrainOn(
-            "No row has a better and a worse passage.", remedy="Give rows whose passages differ in `relevance`."
+            "No row has a better and a worse passage, and a question that the encoder can read.",
+            remedy="Give rows whose passages differ in `relevance`, and shorter questions.",
         )
     arguments = _arguments(recipe, len(lists), run_folder, seed)
     trainer = _trainer(
         model, _dataset(lists), _loss(recipe, model), arguments, clock(recipe.checkpoint_seconds, progress)
     )
-    with without_advice():  # a checkpoint is opened as a fresh cross-encoder
-        result = trainer.train(resume_from_checkpoint=last_checkpoint(run_folder / "checkpoints"))
+    result = trainer.train(resume_from_checkpoint=last_checkpoint(run_folder / "checkpoints"))
     return TrainedReranker(
         folder=_stored(model, run_folder / "adapter"),
         lists=len(lists),
         pairs=sum(len(one.passages) for one in lists),
-        too_long=len(drawn) - len(lists),
+        too_long=_too_long(drawn, lists),
         steps=int(trainer.state.global_step),
         seconds=float(result.metrics["train_runtime"]),
         losses=tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry),
@@ -144,6 +144,10 @@ def _fitting(model: CrossEncoder, one: RankedList, passage_tokens: int) -> Ranke
     return RankedList(one.question, tuple(text for _, text in pairs), one.targets)
 
 
+def _too_long(drawn: Sequence[RankedList], fitting: Sequence[RankedList]) -> int:
+    return len({one.question for one in drawn} - {one.question for one in fitting})
+
+
 def _dataset(lists: Sequence[RankedList]) -> Dataset:
     from datasets import Dataset
 
@@ -188,6 +192,10 @@ def _trainer(
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
             """Without a model card, for which the library scores the first rows and writes down their text."""
             self.model.save_pretrained(str(output_dir or self.args.output_dir), create_model_card=False)
+
+        def _load_from_checkpoint(self, *given: Any, **named: Any) -> None:
+            with without_advice():  # it is opened as a fresh cross-encoder
+                super()._load_from_checkpoint(*given, **named)
 
     trainer = Trainer(model=model, args=arguments, train_dataset=dataset, loss=loss, callbacks=[watch])
     trainer.remove_callback(PrinterCallback)

@@ -47,6 +47,7 @@ DOCUMENTATION = {"source": "ray-docs", "licence": "Apache-2.0 (pages), CC BY 4.0
 
 def main() -> None:
     given = _arguments()
+    given.output.mkdir(parents=True, exist_ok=True)
     second, first = (
         read_file(path, lambda file: squad.read_squad(file.whole())) for path in (given.squad, given.squad1)
     )
@@ -58,7 +59,6 @@ def main() -> None:
     pages, _ = doc2dial.split_documents(documents, share=DOCUMENT_SHARE, seed=DOCUMENT_SEED)
     asked = read_file(given.rewrites, lambda file: rewrites.read_rewrites(file.records()))
     pairs = read_file(given.disfl_qa, lambda file: disfl_qa.read_disfl_qa(file.whole()))
-    given.output.mkdir(parents=True, exist_ok=True)
     found = read_rows(given.pages, RefusalRow)
     _write(given.output / "refusal.jsonl", refusal(articles, pages, turns, found, random.Random(0)))
     _write(given.output / "query_rewrite.jsonl", query_rewrite(asked, pairs, articles, random.Random(0)))
@@ -191,3 +191,5 @@ if __name__ == "__main__":
         main()
     except GroundskeeperError as error:
         sys.exit(f"{error} {error.remedy}")
+    except OSError as error:
+        sys.exit(f"{error.filename} cannot be used: {error.strerror}.")

@@ -41,12 +41,12 @@ class Adopted:
 class Refused:
     """A starter that does not fit this machine's models or contract, or did not pass its gate.
 
-    Also one that is damaged where something is served already.
+    Also one that is damaged where something else is served.
     """
 
     behaviour: Behaviour
     version: str
-    """Empty where the damage hides it."""
+    """Empty where damage hides it."""
     reason: str
     remedy: str
 
@@ -63,7 +63,7 @@ def adopt_starters(
     """Take over the starters of the behaviours in `bases`; where one is missing there is no entry.
 
     Costs one small file each when nothing is left to do. Raises `AdapterDamaged` for a starter that is not what
-    its manifest says and is to be copied, or would be served; else what `AdapterStore.adopt` and `Channels.adopt` do.
+    its manifest says where it is served or would be; else what `AdapterStore.adopt` and `Channels.adopt` do.
     """
     there = [b for b in Behaviour if b in bases and (starter_root / b).is_dir()]
     return [_adopted(starter_root / b, b, store, channels, bases[b], contracts[b], at) for b in there]
@@ -85,24 +85,28 @@ def _adopted(
     contract: str,
     at: datetime,
 ) -> Adopted | Refused:
+    version = ""
     try:
         manifest = _starter(folder, behaviour)
-    except AdapterDamaged as damage:
-        if channels.value(Channel.PRODUCTION, behaviour) is None:
-            raise
-        return Refused(behaviour, "", str(damage), damage.remedy)
-    try:
+        version = manifest.version
         require_fit(manifest, base=base, contract=contract)
         require_passed(manifest)
-    except (AdapterMismatch, SwitchRefused) as refusal:
-        return Refused(behaviour, manifest.version, str(refusal), refusal.remedy)
-    copied = not store.holds(behaviour, manifest.version)
-    if copied:
+        copied = _copied(folder, store, manifest)
+    except (AdapterDamaged, AdapterMismatch, SwitchRefused) as refusal:
+        if isinstance(refusal, AdapterDamaged) and channels.value(Channel.PRODUCTION, behaviour) in (None, version):
+            raise
+        return Refused(behaviour, version, str(refusal), refusal.remedy)
+    free = channels.is_free(Channel.PRODUCTION, behaviour, version)
+    return Adopted(behaviour, version, copied, promoted=free and _serve(store, channels, manifest, at))
+
+
+def _copied(folder: Path, store: AdapterStore, manifest: AdapterManifest) -> bool:
+    """Whether it was not in the store before, in which it is now."""
+    missing = not store.holds(manifest.behaviour, manifest.version)
+    if missing:
         with _told_as_starter(folder):
             store.adopt(folder, f"{manifest.name} (a starter)")
-    free = channels.is_free(Channel.PRODUCTION, behaviour, manifest.version)
-    promoted = free and _serve(store, channels, manifest, at)
-    return Adopted(behaviour, manifest.version, copied, promoted)
+    return missing
 
 
 def _starter(folder: Path, behaviour: Behaviour, *, verify: bool = False) -> AdapterManifest:

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from flows.errors import SettingsInvalid
-from flows.production import Adapters, adapters_of, adopt, open_registry
+from flows.production import Adapters, adapters_of, adopt, open_registry, require_sound
 from flows.settings import Settings, load_settings
 from serving.assistant.running import Running
 from serving.interface.behaviours import Behaviour
 from serving.interface.fingerprint import fingerprint
 from serving.registry.adapters import AdapterStore
 from serving.registry.channels import Channel
-from serving.registry.errors import AdapterDamaged, AdapterMismatch
+from serving.registry.errors import AdapterDamaged, AdapterMismatch, AdapterMissing
 from serving.registry.manifest import AdapterManifest
 from tests.flows.calls import Command
 from tests.flows.fake_models import LoadingEngine, tiny_folder
@@ -133,6 +133,29 @@ def flip_a_byte(weights: Path) -> None:
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.REFUSAL, Behaviour.QUERY_REWRITE])
+def test_a_damaged_starter_of_any_behaviour_is_told_before_hours_of_training(settings: Settings, behaviour: Behaviour):
+    starter(behaviour)
+    require_sound(settings, Behaviour.REFUSAL)
+    flip_a_byte(Path("starter") / behaviour / "adapter_model.safetensors")
+    with pytest.raises(AdapterDamaged, match=f"{behaviour}.*safetensors"):
+        require_sound(settings, Behaviour.REFUSAL)
+
+
+def test_what_is_served_must_be_there_before_hours_of_training_unless_a_starter_brings_it_back(
+    settings: Settings, adapters: Adapters
+):
+    starter()
+    taken(settings, adapters)
+    require_sound(settings, Behaviour.REFUSAL)
+    shutil.rmtree(settings.adapters_root)
+    require_sound(settings, Behaviour.REFUSAL)
+    shutil.rmtree("starter/refusal")
+    with pytest.raises(AdapterMissing):
+        require_sound(settings, Behaviour.REFUSAL)
+    require_sound(settings, Behaviour.CITATION)
 
 
 def test_one_flipped_byte_in_a_starter_is_found_before_an_answer_needs_it_and_its_file_is_named(

@@ -70,6 +70,17 @@ def test_rows_of_one_question_that_are_answered_by_two_passages_all_go():
     assert deduplicate(rows[::2]).removed == {"exact": 1, "near": 0, "conflicting": 0}
 
 
+def test_a_row_that_leaves_open_which_passage_answers_contradicts_none_that_says_so():
+    both = tuple(ContextPassage(id=name, text=f"{PAGE} {name}") for name in "ab")
+
+    def row(answering: str | None, label: str = "answerable") -> RefusalRow:
+        return RefusalRow(question=QUESTION, passages=both, label=label, answering=answering)
+
+    assert deduplicate([row(None), row("a"), row(None)]).rows == (row("a"),)
+    assert deduplicate([row(None), row("a"), row("b")]).removed == {"exact": 0, "near": 0, "conflicting": 3}
+    assert deduplicate([row(None), row(None, "unanswerable")]).rows == ()
+
+
 def test_one_of_several_wordings_of_a_rewrite_stays():
     first, second = "How do I resume a paused folder?", "What resumes a paused folder?"
     found = deduplicate(

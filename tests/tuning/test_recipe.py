@@ -66,6 +66,13 @@ def test_a_value_of_another_kind_is_refused_by_its_key(tmp_path: Path, old: str,
     assert f": {key}: Input should be a" in complaint(read_recipe, path)
 
 
+@pytest.mark.parametrize("written", ["5e-4", "+5E-4", "0.5e-3", "5.e-4", ".0005"])
+def test_a_small_number_may_be_written_as_everybody_writes_it(tmp_path: Path, written: str):
+    path, text = tmp_path / "recipe.yaml", own(Behaviour.CITATION).read_text("utf-8")
+    path.write_text(text.replace("learning_rate: 5.0e-4", f"learning_rate: {written}"), "utf-8")
+    assert read_recipe(path) == read_recipe(own(Behaviour.CITATION))
+
+
 def test_a_matrix_that_the_base_does_not_have_is_named_with_those_that_it_has():
     with pytest.raises(RecipeInvalid, match=r"names q_prjo; the base model has k_proj, q_proj\."):
         chosen_modules(LoraRecipe(rank=2, alpha=4, modules=("q_prjo", "k_proj")), ["q_proj", "k_proj"])

@@ -182,7 +182,9 @@ def test_progress_counts_every_step_and_the_time_left_falls_to_nothing(base: Mod
 def test_a_question_that_fills_what_the_model_reads_is_left_out_and_counted(base: ModelFolder, tmp_path: Path) -> None:
     long = rows(1)[0].model_copy(update={"question": "a " * TOKENS})
     record = train_reranker(RECIPE, [*rows(4), long], base, tmp_path, seed=0)
-    assert (record.lists, record.too_long) == (2 * 4, 2)
+    assert (record.lists, record.too_long) == (2 * 4, 1)
+    with pytest.raises(NothingToTrainOn, match="that the encoder can read"):
+        train_reranker(RECIPE, [long], base, tmp_path, seed=0)
 
 
 def test_rows_without_a_better_and_a_worse_passage_are_an_error(base: ModelFolder, tmp_path: Path) -> None:

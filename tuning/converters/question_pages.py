@@ -106,8 +106,8 @@ def rerank_rows(
 ) -> Converted[RerankRow]:
     """Each question with its `passages` best candidates: relevance 1 for passages of the page that helps, 0 for others.
 
-    Where the heading that helps is named, passages of the page below another have half. When none of the best is of
-    that page, the best one that is takes the last place. A question whose page search missed altogether is left out:
+    Where the heading that helps is named, passages of the page below another have half. The first of the most relevant
+    ones takes the last place if it came later. A question whose page search missed altogether is left out:
     no order of its candidates is right. That a passage is of the right page does not say that it is the right
     passage, and another page may help too: such labels are made, hence synthetic.
     """
@@ -204,10 +204,9 @@ def _row(pair: Pair, candidates: Candidates, passages: int, origin: Origin) -> R
     found = _found(pair, candidates)
     if isinstance(found, LeftOut):
         return found
-    shown = found[:passages]
-    if not any(is_own for _, is_own in shown):
-        shown[-1] = next(one for one in found if one[1])
-    ranked = tuple(_ranked(candidate.passage, is_own, pair.anchor) for candidate, is_own in shown)
+    judged = [_ranked(candidate.passage, is_own, pair.anchor) for candidate, is_own in found]
+    best = max(judged, key=lambda passage: passage.relevance)
+    ranked = tuple(judged[:passages] if best in judged[:passages] else [*judged[: passages - 1], best])
     if len({passage.relevance for passage in ranked}) == 1:
         return _ALL_GOLD
     return RerankRow(
@@ -225,6 +224,6 @@ def _ranked(passage: ContextPassage, is_own: bool, anchor: str | None) -> Ranked
 def _pair(raw: _Raw) -> Pair:
     page = raw.uri or raw.gold_path or raw.source or next(iter(raw.gold_path_per_snapshot), None)
     if page is None or not is_address(page):
-        return Pair(raw.question, page, raw.anchor)
+        return Pair(raw.question, page, raw.anchor or None)
     address, heading = urldefrag(page)
     return Pair(raw.question, address, raw.anchor or unquote(heading) or None)

@@ -1,7 +1,7 @@
 """Reranking: do the relevant passages come first?
 
 nDCG@10 with the relevance itself as gain and a logarithmic discount (Jarvelin & Kekalainen, 2002); the reciprocal rank
-of the first passage that is relevant at all. Equal scores are ordered by passage id.
+of the first of the most relevant passages. Equal scores are ordered by passage id.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def judge_ranking(row: RerankRow, scores: Sequence[float]) -> Judged:
     if max(gains) == min(gains):
         raise NotJudged("all passages of the row are equally relevant")
     order = [passage for _, passage in scored(row, scores)]
-    first = next(rank for rank, passage in enumerate(order, 1) if passage.relevance > 0)
+    first = next(rank for rank, passage in enumerate(order, 1) if passage.relevance == max(gains))
     ideal = _discounted(sorted(gains, reverse=True))
     values = {"ndcg_at_10": _discounted([p.relevance for p in order]) / ideal, "mrr": 1 / first}
     return Judged(values, shown=f"{row.question} -> {order[0].id}")

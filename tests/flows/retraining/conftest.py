@@ -74,6 +74,7 @@ def workshop(
 
     monkeypatch.setattr(flows.wiring, "open_bench", opened)
     monkeypatch.setattr(flows.training, "train", train)
-    monkeypatch.setenv("GROUNDSKEEPER_STARTER", "none")
+    Path("starters").mkdir()
+    monkeypatch.setenv("GROUNDSKEEPER_STARTER", "starters")
     quick = packaged_thresholds(REFUSAL).read_text("utf-8").replace("few_shot: 0.05, ", "")
     GATE.write_text(quick, "utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
@@ -118,19 +119,27 @@ def test_an_adapter_in_production_that_is_lost_is_told_before_anything_is_traine
     assert trained == []
 
 
+def flip(weights: Path) -> None:
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+
+
+def lose(weights: Path) -> None:
+    shutil.rmtree(weights.parent)
+
+
+@pytest.mark.parametrize("change", [flip, Path.unlink, lose], ids=["a byte", "the file", "the folder"])
 def test_weights_that_change_while_they_are_judged_are_not_registered(
-    trained: list[Path], monkeypatch: pytest.MonkeyPatch
+    change: Callable[[Path], None], trained: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judge = flows.judging.judge
 
     def judge_while_the_disk_fails(*given: Any, **named: Any) -> Any:
         judged = judge(*given, **named)
-        weights = trained[0] / "adapter" / "adapter_model.safetensors"
-        weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+        change(trained[0] / "adapter" / "adapter_model.safetensors")
         return judged
 
     monkeypatch.setattr(flows.judging, "judge", judge_while_the_disk_fails)
-    with pytest.raises(AdapterUnusable, match=r"adapter_model\.safetensors in .* changed while the gate judged"):
+    with pytest.raises(AdapterUnusable, match=r"adapter_model\.safetensors in .*changed while the gate judged"):
         retrain(promote=True)
     assert registered() == []
     assert served() == "few_shot"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,15 +145,21 @@ def test_a_starter_of_a_behaviour_that_is_not_asked_for_waits(house: House):
     assert house.adopt(bases={RERANK: BASE}) == [Adopted(RERANK, version, True, True)]
 
 
-@pytest.mark.parametrize(
+each_file = pytest.mark.parametrize(
     "name", ["adapter_model.safetensors", "adapter_config.json", "recipe.yaml", "manifest.json", "manifest.json.sha256"]
 )
-def test_a_damaged_starter_is_an_error_with_a_remedy_of_its_own(house: House, name: str):
-    version = house.bring(REFUSAL)
-    path = house.starters / "refusal" / name
+
+
+def damage(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
+
+
+@each_file
+def test_a_damaged_starter_is_an_error_with_a_remedy_of_its_own(house: House, name: str):
+    version = house.bring(REFUSAL)
+    damage(house.starters / "refusal" / name)
     with pytest.raises(AdapterDamaged, match=rf"refusal.*\(a starter\) is damaged: .*{name}") as caught:
         house.adopt()
     assert "as the project brings it" in caught.value.remedy
@@ -160,15 +167,25 @@ def test_a_damaged_starter_is_an_error_with_a_remedy_of_its_own(house: House, na
     assert house.value() is None
 
 
-def test_a_damaged_starter_stops_nobody_who_serves_something_else(house: House):
+@each_file
+def test_a_damaged_starter_stops_nobody_who_serves_something_else(house: House, name: str):
     version = house.bring(REFUSAL)
     house.channels.promote(PRODUCTION, REFUSAL, "few_shot", at=NOON, check=lambda behaviour, value: None)
-    (house.starters / "refusal" / "manifest.json").unlink()
+    damage(house.starters / "refusal" / name)
     (refused,) = house.adopt()
     assert isinstance(refused, Refused)
-    assert "manifest.json is gone" in refused.reason
+    assert re.search(rf"is damaged: .*{name}", refused.reason)
     assert not house.store.holds(REFUSAL, version)
     assert house.value() == "few_shot"
+
+
+def test_a_damaged_starter_that_is_served_and_lost_its_copy_is_an_error(house: House):
+    house.bring(REFUSAL)
+    house.adopt()
+    shutil.rmtree(house.root / "var" / "adapters")
+    damage(house.starters / "refusal" / "recipe.yaml")
+    with pytest.raises(AdapterDamaged, match=r"recipe\.yaml"):
+        house.adopt()
 
 
 def test_a_starter_in_the_place_of_another_is_an_error(house: House):

@@ -45,6 +45,12 @@ def test_of_the_page_what_stands_under_the_heading_that_helps_is_worth_most():
     (row,) = rerank_rows([pair], lambda _: shown[:2]).rows
     assert [passage.relevance for passage in row.passages] == [0.5, 1.0]
     assert rerank_rows([pair], lambda _: shown[:1]).rows == ()
+    (row,) = rerank_rows([pair], lambda _: [shown[2], shown[0], shown[1]], passages=2).rows
+    assert [passage.relevance for passage in row.passages] == [0.0, 1.0]
+
+
+def test_a_heading_without_a_name_is_none():
+    assert [pair.anchor for pair in read_question_pages([{"question": "q", "uri": "a.md", "anchor": ""}])] == [None]
 
 
 def test_the_best_passage_of_a_page_that_came_late_takes_the_last_place():

@@ -30,8 +30,9 @@ def test_ndcg_is_that_of_scikit_learn(relevances: list[float], chance):
     assert judged.values["ndcg_at_10"] == pytest.approx(ndcg_score([relevances], [scores], k=10))
 
 
-def test_the_reciprocal_rank_is_of_the_first_passage_that_is_relevant_at_all():
-    assert judge_ranking(row_of(0.0, 0.25, 1.0), [3.0, 2.0, 1.0]).values["mrr"] == 0.5
+def test_the_reciprocal_rank_is_of_the_first_of_the_most_relevant_passages():
+    assert judge_ranking(row_of(0.0, 0.25, 1.0, 1.0), [4.0, 3.0, 2.0, 1.0]).values["mrr"] == pytest.approx(1 / 3)
+    assert judge_ranking(row_of(0.5, 0.5, 0.25), [1.0, 2.0, 3.0]).values["mrr"] == 0.5
 
 
 def test_equal_scores_are_ordered_by_passage_id():
