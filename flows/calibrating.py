@@ -29,14 +29,17 @@ from flows.systems import (
 from serving.interface.behaviours import Behaviour
 from serving.interface.errors import QuestionTooLong
 from serving.interface.refusal import Answerability
+from serving.registry.channels import HYBRID_ORDER
 
 if TYPE_CHECKING:
     from flows.production import Adapters
     from flows.retrain_plan import Plan
     from serving.assistant.running import Running
+    from tuning.evaluation import Evaluation
     from tuning.rows import CitationRow, RefusalRow
     from tuning.snapshot import Snapshot
     from tuning.systems import RefusalSystem
+    from tuning.thresholds import SliceRules
 
 __all__ = ["calibrate_refusal", "calibrated"]
 
@@ -56,7 +59,7 @@ def calibrated(
     told = partial(progress, f"calibrate {plan.behaviour}")
     if isinstance(plan.recipe, RerankRecipe):
         running = adapters.try_out(plan.behaviour, adapter, {"passage_tokens": float(plan.recipe.passage_tokens)})
-        return _with(running, _rerank(bench, snapshot.rows("calibration"), running, told))
+        return _with(running, _rerank(bench, plan, snapshot.rows("calibration"), running, told))
     running = adapters.try_out(plan.behaviour, adapter)
     if plan.behaviour is Behaviour.REFUSAL:
         return calibrate_refusal(bench, plan, snapshot, running, told)
@@ -95,7 +98,7 @@ def _choices(rows: Sequence[CitationRow], system: Callable[[CitationRow], Choice
     told(len(rows), len(rows))
 
 
-def _rerank(bench: Bench, rows: Sequence[Any], running: Running, told: Told) -> Mapping[str, float]:
+def _rerank(bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, told: Told) -> Mapping[str, float]:
     """The weight of a reranker's scores beside the order that search found; each row is searched and scored once.
 
     Raises RowsInvalid without a row that could be judged.
@@ -106,16 +109,37 @@ def _rerank(bench: Bench, rows: Sequence[Any], running: Running, told: Told) -> 
     reranker = bench.rerankers.of(running)
     assert reranker is not None  # it was just opened
     found, scored = cache(found_order(bench)), cache(relevance(reranker))
-    gains: dict[float, float] = {}
-    for weight in WEIGHTS:
-        measured = evaluate_rerank(rows, reranked_system(found, scored, weight), seed=0, progress=told, resamples=1)
-        if not measured.judged:
-            raise RowsInvalid(
-                f"A reranker's weight is chosen on calibration rows; none of {len(rows)} could be judged.",
-                remedy="Add rows whose passages differ in relevance, or look at why rows could not be judged.",
-            )
-        gains[weight] = measured.metrics["ndcg_at_10"].value
-    return {"weight": max(WEIGHTS, key=lambda weight: (gains[weight], -weight))}
+    measured = {
+        weight: evaluate_rerank(rows, reranked_system(found, scored, weight), seed=0, progress=told, resamples=1)
+        for weight in WEIGHTS
+    }
+    if not measured[0.0].judged:
+        raise RowsInvalid(
+            f"A reranker's weight is chosen on calibration rows; none of {len(rows)} could be judged.",
+            remedy="Add rows whose passages differ in relevance, or look at why rows could not be judged.",
+        )
+    return {"weight": _best_weight(measured, plan.thresholds.slices, plan.seed)}
+
+
+def _best_weight(measured: Mapping[float, Evaluation], rules: SliceRules | None, seed: int) -> float:
+    """The best over all rows, of those by which the gate will hardly find a part that loses; the least of equals.
+
+    The best of all would lie where a part just bears it here, and on other rows does not: so chance is counted in.
+    """
+    kept = [weight for weight in measured if not rules or _is_borne(measured[weight], measured[0.0], rules, seed)]
+    return max(kept, key=lambda weight: (measured[weight].metrics[_RANKED].value, -weight))
+
+
+def _is_borne(reranked: Evaluation, found: Evaluation, rules: SliceRules, seed: int) -> bool:
+    from tuning.comparison import compare
+    from tuning.statistics import RESAMPLES
+
+    parts = [name for name, part in found.slices.items() if part.judged >= rules.least_rows]
+    gains = [compare(reranked, found, _RANKED, HYBRID_ORDER, name, seed, RESAMPLES) for name in parts]
+    return all(gain.gain.low > -rules.largest_loss for gain in gains if gain and rules.largest_loss is not None)
+
+
+_RANKED = "ndcg_at_10"
 
 
 def _refusal(bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, told: Told) -> Mapping[str, float]:

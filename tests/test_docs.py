@@ -179,6 +179,16 @@ def test_the_page_of_commands_has_every_target_of_make():
     assert {row[0].removeprefix("make ") for row in table(TEXTS["commands.md"], "Targets of make")} == targets
 
 
+QUOTE = re.compile(r"^\[\d+\] (\S+), characters (\d+) to (\d+):\n +(.+)$", re.MULTILINE)
+
+
+def test_the_quotes_that_the_readme_shows_stand_where_it_says():
+    quotes = QUOTE.findall((ROOT / "README.md").read_text("utf-8"))
+    assert quotes
+    for path, start, end, quoted in quotes:
+        assert (ROOT / path).read_text("utf-8")[int(start) : int(end)] == quoted
+
+
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
 def test_every_target_of_make_that_is_shown_exists(page: Path):
     text = page.read_text("utf-8")

@@ -4,8 +4,8 @@
     scores = reranker.score("How do I retry a task?", passages)
     order = rerank([passage.id for passage in passages], scores, weight=0.5)
 
-The scores do not replace the order that hybrid search found but are weighed against it: a small cross-encoder sees
-what word overlap and vectors miss, and misses what they see.
+The scores do not replace the order that hybrid search found but are weighed against it, as shares of a question's
+passages: a small cross-encoder sees what word overlap and vectors miss, and misses what they see.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from serving.registry.cross_encoder import fitting_pairs, open_cross_encoder
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
-__all__ = ["CrossEncoderReranker", "Reranker", "fused", "open_reranker", "rerank"]
+__all__ = ["CrossEncoderReranker", "Reranker", "fused", "open_reranker", "rerank", "shares"]
 
 _PAIRS_AT_ONCE = 8
 
@@ -121,7 +121,22 @@ def fused(scores: Sequence[float], weight: float) -> list[float]:
     """
     if not 0 <= weight <= 1:
         raise ValueError(f"a weight is between 0 and 1, not {weight}")
-    return [weight * score + (1 - weight) / (1 + rank) for rank, score in enumerate(scores)]
+    return [weight * share + (1 - weight) / (1 + rank) for rank, share in enumerate(shares(scores))]
+
+
+def shares(scores: Sequence[float]) -> list[float]:
+    """How likely each passage is the most relevant one of these: the softmax of the logits behind the scores.
+
+    That is what ListNet trains. It trains nothing of the level of a question's logits: where all are high, each score
+    is nearly 1, and scores as they are would hardly count beside ranks (infra/decisions/weighing-a-reranker.md).
+    """
+    odds = [score / max(1 - score, _LEAST_DOUBT) for score in scores]
+    total = sum(odds)
+    return [one / total if total else 0.0 for one in odds]
+
+
+_LEAST_DOUBT = 2.0**-53
+"""Between 1 and the next smaller double."""
 
 
 def rerank(ids: Sequence[str], scores: Sequence[float], weight: float) -> list[int]:

@@ -24,7 +24,7 @@ from tests.flows.fake_models import LoadingEngine, prepare_tiny_model
 from tests.retrieval.readable import ReadableEncoder
 from tests.serving.registry.made_adapters import write_source
 from tuning.errors import RowsInvalid
-from tuning.rows import AnswerSentence, CitationRow, RankedPassage, RerankRow, RowCitation
+from tuning.rows import AnswerSentence, CitationRow, Origin, RankedPassage, RerankRow, RowCitation
 
 TEXT = "The backups of the gateway are many. Every Sunday they run. Nobody knows why."
 GOLD = "Every Sunday they run."
@@ -136,6 +136,20 @@ def test_a_reranker_gets_the_least_weight_that_is_best(calibrate: Calibrate, sco
     found = calibrate(Behaviour.RERANK, LoadingEngine(), [ranking("b")]).calibration
     assert found.keys() == {"passage_tokens", "weight"}
     assert found["weight"] == 0.4
+
+
+@pytest.mark.parametrize(("losing", "weight"), [(60, 0.0), (40, 0.4)])
+def test_a_reranker_gets_no_more_weight_than_each_large_part_of_the_rows_bears(
+    calibrate: Calibrate, scoring: dict[str, float], losing: int, weight: float
+) -> None:
+    """As the gate will ask; a part of fewer rows than it asks about has no say."""
+    scoring.update(a=0.0, b=1.0, c=0.0)
+    rows = [*[in_part(ranking("b"), "wins")] * 120, *[in_part(ranking("a"), "loses")] * losing]
+    assert calibrate(Behaviour.RERANK, LoadingEngine(), rows).calibration["weight"] == weight
+
+
+def in_part(row: RerankRow, source: str) -> RerankRow:
+    return row.model_copy(update={"origin": Origin(source=source)})
 
 
 def test_a_reranker_that_only_errs_gets_no_weight(calibrate: Calibrate, scoring: dict[str, float]) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.assistant.errors import AdapterRefused
-from serving.assistant.reranker import CrossEncoderReranker, fused, open_reranker, rerank
+from serving.assistant.reranker import CrossEncoderReranker, fused, open_reranker, rerank, shares
 from serving.interface.context import ContextPassage
 from serving.interface.errors import MalformedOutput, QuestionTooLong
 from serving.registry.errors import ModelRefused
@@ -201,6 +201,23 @@ def test_without_weight_the_order_of_the_search_stands(pairs: list[tuple[str, fl
 
 def test_with_the_whole_weight_the_scores_decide_and_equal_ones_go_by_id() -> None:
     assert rerank(["b", "a", "c"], [0.2, 0.2, 0.9], 1.0) == [2, 1, 0]
+
+
+@given(st.lists(st.floats(-20, 20), min_size=1, max_size=8), st.floats(-15, 15))
+def test_the_level_of_a_questions_scores_is_no_part_of_their_order(logits: list[float], level: float) -> None:
+    """ListNet trains the differences of a question's logits alone."""
+    scores, higher = ([1 / (1 + math.exp(-one)) for one in (*part,)] for part in (logits, [n + level for n in logits]))
+    assert shares(higher) == pytest.approx(shares(scores), abs=1e-2)
+    highest = max(logits)
+    total = sum(math.exp(one - highest) for one in logits)
+    assert shares(scores) == pytest.approx([math.exp(one - highest) / total for one in logits], abs=1e-6)
+
+
+def test_scores_of_certainty_are_shares_like_others() -> None:
+    assert shares([1.0, 1.0]) == [0.5, 0.5]
+    assert shares([0.0, 0.0]) == [0.0, 0.0]
+    assert shares([0.5, 0.0]) == [1.0, 0.0]
+    assert shares([]) == []
 
 
 def test_a_weight_outside_its_bounds_is_an_error_of_the_caller() -> None:
