@@ -2,9 +2,11 @@
 
     groundskeeper refresh ray
     groundskeeper convert question_pages ray-questions.jsonl --to refusal --output pages.jsonl
+    groundskeeper convert question_pages ray-questions.jsonl --to rerank --source ray-docs --output ranked.jsonl
     python infra/starter/make_rows.py --squad dev-v2.0.json --squad1 dev-v1.1.json --documents docs.jsonl \
-        --turns turns.jsonl --pages pages.jsonl --rewrites train.jsonl --disfl-qa pairs.json --output rows
-    groundskeeper retrain refusal --data rows/refusal.jsonl        (and query_rewrite, citation)
+        --turns turns.jsonl --pages pages.jsonl --ranked ranked.jsonl --rewrites train.jsonl --disfl-qa pairs.json \
+        --output rows
+    groundskeeper retrain refusal --data rows/refusal.jsonl        (and query_rewrite, citation, rerank)
 
 README.md says what each file is, and which of them are as published: the development parts of SQuAD, of 1.1 the
 articles that 2.0 lacks, and questions about a documentation, judged on what its index finds. Everything is drawn with
@@ -30,10 +32,11 @@ from tuning.converters import disfl_qa, doc2dial, rewrites, squad
 from tuning.converters.converted import Converted
 from tuning.converters.files import read_file
 from tuning.converters.headings import heading_rows
-from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, read_rows, write_rows
+from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, RerankRow, read_rows, write_rows
 
 T = TypeVar("T")
 Row = TypeVar("Row", bound=BaseModel)
+OfPages = TypeVar("OfPages", RefusalRow, RerankRow)
 
 DOCUMENT_SHARE, DOCUMENT_SEED = 0.66, 7
 """Of Doc2Dial's documents that are trained on: 60 of 91. The others are for figures."""
@@ -59,10 +62,11 @@ def main() -> None:
     pages, _ = doc2dial.split_documents(documents, share=DOCUMENT_SHARE, seed=DOCUMENT_SEED)
     asked = read_file(given.rewrites, lambda file: rewrites.read_rewrites(file.records()))
     pairs = read_file(given.disfl_qa, lambda file: disfl_qa.read_disfl_qa(file.whole()))
-    found = read_rows(given.pages, RefusalRow)
+    found, ranked = read_rows(given.pages, RefusalRow), read_rows(given.ranked, RerankRow)
     _write(given.output / "refusal.jsonl", refusal(articles, pages, turns, found, random.Random(0)))
     _write(given.output / "query_rewrite.jsonl", query_rewrite(asked, pairs, articles, random.Random(0)))
     _write(given.output / "citation.jsonl", citation(articles, more, pages, turns, random.Random(0)))
+    _write(given.output / "rerank.jsonl", rerank(articles, ranked))
 
 
 def refusal(
@@ -130,6 +134,12 @@ def citation(
     ]
 
 
+def rerank(articles: Sequence[squad.Article], found: Sequence[RerankRow]) -> list[RerankRow]:
+    """Paragraphs of one article under SQuAD's questions, and what search finds for questions about a documentation."""
+    ranked = squad.rerank_rows(articles, passages=8, seed=0)
+    return [*_told("rerank.jsonl of squad", ranked), *map(_of_documentation, found)]
+
+
 def _about(rows: Sequence[CitationRow], least: int, chance: random.Random) -> Iterator[CitationRow]:
     """All rows over some passages, at least so many if there are: what rows share is computed once."""
     over: defaultdict[tuple[str, ...], list[CitationRow]] = defaultdict(list)
@@ -171,7 +181,7 @@ def _by_title(articles: Iterable[squad.Article]) -> list[squad.Article]:
     return sorted(articles, key=lambda article: article.title)
 
 
-def _of_documentation(row: RefusalRow) -> RefusalRow:
+def _of_documentation(row: OfPages) -> OfPages:
     return row.model_copy(update={"origin": row.origin.model_copy(update=DOCUMENTATION)})
 
 
@@ -181,7 +191,7 @@ def _hash(article: squad.Article) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("squad", "squad1", "documents", "turns", "pages", "rewrites", "disfl-qa", "output"):
+    for name in ("squad", "squad1", "documents", "turns", "pages", "ranked", "rewrites", "disfl-qa", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     return parser.parse_args()
 
