@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tuning.rows import CitationRow, RefusalRow
     from tuning.snapshot import Snapshot
     from tuning.systems import RefusalSystem
-    from tuning.thresholds import SliceRules
+    from tuning.thresholds import GateThresholds
 
 __all__ = ["calibrate_refusal", "calibrated"]
 
@@ -118,28 +118,30 @@ def _rerank(bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, tol
             f"A reranker's weight is chosen on calibration rows; none of {len(rows)} could be judged.",
             remedy="Add rows whose passages differ in relevance, or look at why rows could not be judged.",
         )
-    return {"weight": _best_weight(measured, plan.thresholds.slices, plan.seed)}
+    return {"weight": _best_weight(measured, plan.thresholds, plan.seed)}
 
 
-def _best_weight(measured: Mapping[float, Evaluation], rules: SliceRules | None, seed: int) -> float:
+def _best_weight(measured: Mapping[float, Evaluation], thresholds: GateThresholds, seed: int) -> float:
     """The best over all rows, of those by which the gate will hardly find a part that loses; the least of equals.
 
     The best of all would lie where a part just bears it here, and on other rows does not: so chance is counted in.
+    Parts of few calibration rows have no say.
     """
-    kept = [weight for weight in measured if not rules or _is_borne(measured[weight], measured[0.0], rules, seed)]
-    return max(kept, key=lambda weight: (measured[weight].metrics[_RANKED].value, -weight))
+    metric = thresholds.headline.metric
+    kept = [weight for weight in measured if not weight or _is_borne(measured[weight], measured[0.0], thresholds, seed)]
+    return max(kept, key=lambda weight: (measured[weight].metrics[metric].value, -weight))
 
 
-def _is_borne(reranked: Evaluation, found: Evaluation, rules: SliceRules, seed: int) -> bool:
+def _is_borne(reranked: Evaluation, found: Evaluation, thresholds: GateThresholds, seed: int) -> bool:
     from tuning.comparison import compare
     from tuning.statistics import RESAMPLES
 
+    rules, metric = thresholds.slices, thresholds.headline.metric
+    if rules is None or rules.largest_loss is None:
+        return True
     parts = [name for name, part in found.slices.items() if part.judged >= rules.least_rows]
-    gains = [compare(reranked, found, _RANKED, HYBRID_ORDER, name, seed, RESAMPLES) for name in parts]
-    return all(gain.gain.low > -rules.largest_loss for gain in gains if gain and rules.largest_loss is not None)
-
-
-_RANKED = "ndcg_at_10"
+    gains = [compare(reranked, found, metric, HYBRID_ORDER, name, seed, RESAMPLES) for name in parts]
+    return all(gain.gain.low > -rules.largest_loss for gain in gains if gain)
 
 
 def _refusal(bench: Bench, plan: Plan, rows: Sequence[Any], running: Running, told: Told) -> Mapping[str, float]:

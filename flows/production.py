@@ -213,16 +213,26 @@ def require_sound(settings: Settings, behaviour: Behaviour) -> None:
     Raises what `AdapterStore.verify` does, AdapterDamaged for a starter of any behaviour that would come into service,
     and SettingsInvalid.
     """
-    from serving.registry.channels import Channel, untuned_modes
+    from serving.registry.channels import untuned_modes
 
     registry = open_registry(settings)
-    free = [one for one in Behaviour if registry.channels.value(Channel.PRODUCTION, one) is None]
-    for problem in look_at_starters(settings, registry, free, verify=True).problems:
+    coming = [one for one in Behaviour if _may_come(settings, registry, one)]
+    for problem in look_at_starters(settings, registry, coming, verify=True).problems:
         raise problem
     value = registry.value(behaviour)
-    returns = f"{behaviour}@{value}" in look_at_starters(settings, registry, [behaviour], verify=True).waiting
+    returns = f"{behaviour}@{value}" in look_at_starters(settings, registry, [behaviour]).waiting
     if value not in untuned_modes(behaviour) and not returns:
         registry.store.verify(behaviour, value)
+
+
+def _may_come(settings: Settings, registry: Registry, behaviour: Behaviour) -> bool:
+    """Whether a starter that is not in the store would come into service, or damage hides that it would not."""
+    from serving.registry.channels import Channel
+
+    starters = look_at_starters(settings, registry, [behaviour])
+    unchosen = registry.channels.is_free(Channel.PRODUCTION, behaviour, "")
+    returning = f"{behaviour}@{registry.value(behaviour)}" in starters.waiting
+    return returning or (unchosen and bool(starters.problems or starters.waiting))
 
 
 def reranks(settings: Settings, registry: Registry) -> bool:

@@ -97,22 +97,23 @@ def _full_disk_told(run: Path) -> Iterator[None]:
 
     from serving.registry.files import storage_told
 
-    try:
-        yield
-    except (OSError, SafetensorError, RuntimeError) as cause:
-        if not any(sign in str(cause) for sign in _FULL):
-            raise
-        with storage_told(run, "train an adapter; it goes on from its last checkpoint"):
+    with storage_told(run, "train an adapter; it goes on from its last checkpoint"):
+        try:
+            yield
+        except (SafetensorError, RuntimeError) as cause:
+            if not any(sign in str(cause) for sign in _FULL):
+                raise
             raise OSError(errno.ENOSPC, str(cause)) from cause
 
 
 _FULL = (
-    *(f"{kind} {number}" for kind in ("Errno", "os error") for number in (errno.ENOSPC, errno.EDQUOT)),
+    f"os error {errno.ENOSPC}",
+    f"os error {errno.EDQUOT}",
     "file write failed",
     "unexpected pos",
     "iostream error",
 )
-"""How Python, safetensors and torch tell of a disk that takes no more; the last three are torch's."""
+"""How safetensors and torch tell of a disk that takes no more; the last three are torch's."""
 
 
 def _told(behaviour: Behaviour, progress: Progress) -> Callable[[Trained], None]:

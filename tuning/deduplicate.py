@@ -49,10 +49,13 @@ class Deduplicated(Generic[Row]):
 
 
 def deduplicate(rows: Sequence[Row]) -> Deduplicated[Row]:
-    """`rows` of one behaviour without repetition; of equal rows one that people wrote stays before a synthetic one."""
+    """`rows` of one behaviour without repetition; of equal rows one that people wrote stays before a synthetic one.
+
+    Before both, one that says which passage answers.
+    """
     removed = Counter(exact=0, near=0, conflicting=0)
     firsts: list[Row] = []
-    for group in _equally_given(sorted(rows, key=lambda row: (row.origin.synthetic, dump_row(row)))):
+    for group in _equally_given(sorted(rows, key=_human_first)):
         first, *others = sorted(group, key=_is_vague)
         again = [_says_the_same(row, first) for row in others]
         if isinstance(first, RefusalRow | RerankRow) and not all(again):
@@ -60,7 +63,7 @@ def deduplicate(rows: Sequence[Row]) -> Deduplicated[Row]:
             continue
         firsts.append(first)
         removed.update(exact=sum(again), near=len(again) - sum(again))
-    kept = _without_near(firsts)
+    kept = _without_near(sorted(firsts, key=_human_first))
     removed["near"] += len(firsts) - len(kept)
     return Deduplicated(tuple(sorted(kept, key=dump_row)), dict(removed))
 
@@ -71,6 +74,10 @@ def _equally_given(rows: Sequence[Row]) -> list[list[Row]]:
     for row in rows:
         groups[(fold(row.question), *map(fold, context_of(row)))].append(row)
     return list(groups.values())
+
+
+def _human_first(row: TrainingRow) -> tuple[bool, str]:
+    return row.origin.synthetic, dump_row(row)
 
 
 def _is_vague(row: TrainingRow) -> bool:

@@ -210,12 +210,13 @@ def _on_slice(case: _Case, baseline: str, name: str, least: int) -> Comparison |
     """The headline's gain on a slice.
 
     Some slices are of one class, or of a second so rare that it cannot count half. There a judge that always says the
-    same beats a good one, so nothing is compared but what is served: users of that slice must not lose by the change.
+    same beats a good one, so nothing is compared but the adapter that is served: users of that slice must not lose by
+    the change.
     """
     metric = case.thresholds.headline.metric
     found = case.compare(metric, baseline, name)
-    if found and 2 * found.smaller_class >= least:
-        return found
+    if found and (found.smaller_class == found.pairs or 2 * found.smaller_class >= least):
+        return found  # a metric without classes, or enough of each
     return case.compare(metric, baseline, name, together=True) if baseline == PRODUCTION else None
 
 

@@ -88,7 +88,8 @@ class SliceRules(BaseModel):
 
     least_rows: Count
     largest_loss: Margin | None = None
-    """Of the headline's metric against any baseline: the gain itself, not its low end, is above `-largest_loss`."""
+    """Of the headline's metric against every baseline, where it can be compared: the gain itself, not its low end, is
+    above `-largest_loss`."""
     floors: Mapping[str, float] = {}
     """Metric -> least value."""
 

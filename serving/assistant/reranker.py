@@ -128,7 +128,8 @@ def shares(scores: Sequence[float]) -> list[float]:
     """How likely each passage is the most relevant one of these: the softmax of the logits behind the scores.
 
     That is what ListNet trains. It trains nothing of the level of a question's logits: where all are high, each score
-    is nearly 1, and scores as they are would hardly count beside ranks (infra/decisions/weighing-a-reranker.md).
+    is nearly 1, and scores as they are would hardly count beside ranks (infra/decisions/weighing-a-reranker.md). What a
+    double cannot tell from 1 has the same share: logits above about 37.
     """
     odds = [score / max(1 - score, _LEAST_DOUBT) for score in scores]
     total = sum(odds)

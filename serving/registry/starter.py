@@ -24,6 +24,8 @@ from serving.registry.manifest import AdapterManifest, BaseIdentity, require_fit
 
 __all__ = ["Adopted", "Refused", "adopt_starters", "read_starters"]
 
+_SERVED = Channel.PRODUCTION
+
 
 @dataclass(frozen=True)
 class Adopted:
@@ -41,7 +43,7 @@ class Adopted:
 class Refused:
     """A starter that does not fit this machine's models or contract, or did not pass its gate.
 
-    Also one that is damaged where something else is served.
+    Also one that is damaged where somebody chose something else.
     """
 
     behaviour: Behaviour
@@ -62,8 +64,9 @@ def adopt_starters(
 ) -> list[Adopted | Refused]:
     """Take over the starters of the behaviours in `bases`; where one is missing there is no entry.
 
-    Costs one small file each when nothing is left to do. Raises `AdapterDamaged` for a starter that is not what
-    its manifest says where it is served or would be; else what `AdapterStore.adopt` and `Channels.adopt` do.
+    Costs one small file each when nothing is left to do. Raises `AdapterDamaged` for a starter that is not what its
+    manifest says where it is to be served, or nobody has chosen anything; else what `AdapterStore.adopt` and
+    `Channels.adopt` do.
     """
     there = [b for b in Behaviour if b in bases and (starter_root / b).is_dir()]
     return [_adopted(starter_root / b, b, store, channels, bases[b], contracts[b], at) for b in there]
@@ -93,10 +96,11 @@ def _adopted(
         require_passed(manifest)
         copied = _copied(folder, store, manifest)
     except (AdapterDamaged, AdapterMismatch, SwitchRefused) as refusal:
-        if isinstance(refusal, AdapterDamaged) and channels.value(Channel.PRODUCTION, behaviour) in (None, version):
+        served = channels.value(_SERVED, behaviour)
+        if isinstance(refusal, AdapterDamaged) and (served == version or channels.is_free(_SERVED, behaviour, version)):
             raise
         return Refused(behaviour, version, str(refusal), refusal.remedy)
-    free = channels.is_free(Channel.PRODUCTION, behaviour, version)
+    free = channels.is_free(_SERVED, behaviour, version)
     return Adopted(behaviour, version, copied, promoted=free and _serve(store, channels, manifest, at))
 
 
@@ -130,4 +134,4 @@ def _told_as_starter(folder: Path) -> Iterator[None]:
 
 def _serve(store: AdapterStore, channels: Channels, manifest: AdapterManifest, at: datetime) -> bool:
     store.verify(manifest.behaviour, manifest.version)
-    return channels.adopt(Channel.PRODUCTION, manifest.behaviour, manifest.version, at=at)
+    return channels.adopt(_SERVED, manifest.behaviour, manifest.version, at=at)

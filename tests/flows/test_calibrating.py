@@ -25,6 +25,7 @@ from tests.retrieval.readable import ReadableEncoder
 from tests.serving.registry.made_adapters import write_source
 from tuning.errors import RowsInvalid
 from tuning.rows import AnswerSentence, CitationRow, Origin, RankedPassage, RerankRow, RowCitation
+from tuning.thresholds import packaged_thresholds
 
 TEXT = "The backups of the gateway are many. Every Sunday they run. Nobody knows why."
 GOLD = "Every Sunday they run."
@@ -58,16 +59,17 @@ class Rows:
         return self._rows
 
 
-Calibrate = Callable[[Behaviour, LoadingEngine, Sequence[Any]], Running]
+Calibrate = Callable[..., Running]
 
 
 @pytest.fixture
 def calibrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calibrate:
     model = prepare_tiny_model(tmp_path / "tiny", monkeypatch)
 
-    def run(behaviour: Behaviour, engine: LoadingEngine, rows: Sequence[Any]) -> Running:
+    def run(behaviour: Behaviour, engine: LoadingEngine, rows: Sequence[Any], gate: Path | None = None) -> Running:
         settings = load_settings()
-        plan = freeze_plan(settings, RetrainRequest(behaviour, (Path("rows.jsonl"),)), today=date(2026, 11, 25))
+        request = RetrainRequest(behaviour, (Path("rows.jsonl"),), gate=gate)
+        plan = freeze_plan(settings, request, today=date(2026, 11, 25))
         rerank = behaviour is Behaviour.RERANK
         adapters = adapters_of(settings, engine, model, lambda text: None, tries_rerankers=rerank)
         bench, told = make_bench(engine, ReadableEncoder(), adapters.rerankers), list[tuple[int, int]]()
@@ -150,6 +152,16 @@ def test_a_reranker_gets_no_more_weight_than_each_large_part_of_the_rows_bears(
 
 def in_part(row: RerankRow, source: str) -> RerankRow:
     return row.model_copy(update={"origin": Origin(source=source)})
+
+
+def test_where_no_part_may_lose_anything_a_reranker_that_errs_gets_no_weight(
+    calibrate: Calibrate, scoring: dict[str, float]
+) -> None:
+    strict = packaged_thresholds(Behaviour.RERANK).read_text("utf-8").replace("largest_loss: 0.01", "largest_loss: 0.0")
+    Path("gate.yaml").write_text(strict, "utf-8")
+    scoring.update(a=0.0, b=1.0, c=1.0)
+    found = calibrate(Behaviour.RERANK, LoadingEngine(), [in_part(ranking("a"), "loses")] * 60, gate=Path("gate.yaml"))
+    assert found.calibration["weight"] == 0.0
 
 
 def test_a_reranker_that_only_errs_gets_no_weight(calibrate: Calibrate, scoring: dict[str, float]) -> None:

@@ -18,7 +18,7 @@ from flows.retrain_plan import Plan, RetrainRequest, freeze_plan
 from flows.settings import load_settings
 from flows.training import _told, train
 from serving.interface.behaviours import Behaviour
-from serving.registry.errors import AdapterUnusable, ModelStorageFull
+from serving.registry.errors import AdapterUnusable, ModelStorageFull, RegistryError
 from serving.registry.models import prepare_model
 from tests.serving.assistant.tiny_model import write_tiny_model
 from tests.tuning.gateway_rows import refusal_row
@@ -109,6 +109,16 @@ def _told_as_full(step: Callable[..., None], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(flows.training, "_train", step)
     base: Any = None
     with pytest.raises(ModelStorageFull, match="too full to train an adapter; it goes on"):
+        train(_plan(), [], base, Path("run"), say=print, progress=print)
+
+
+def test_a_folder_that_may_not_be_written_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*given: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "run/checkpoints")
+
+    monkeypatch.setattr(flows.training, "_train", refused)
+    base: Any = None
+    with pytest.raises(RegistryError, match="run/checkpoints cannot be used to train an adapter"):
         train(_plan(), [], base, Path("run"), say=print, progress=print)
 
 

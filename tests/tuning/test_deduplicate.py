@@ -11,7 +11,7 @@ from serving.interface.context import ContextPassage
 from serving.interface.turns import Turn
 from tests.tuning.made_rows import citation_rows, refusal, refusal_rows, rerank_rows, rewrite, rewrite_rows
 from tuning.deduplicate import deduplicate
-from tuning.rows import RankedPassage, RefusalRow, RerankRow
+from tuning.rows import Origin, RankedPassage, RefusalRow, RerankRow
 
 PAGE = "A folder that is paused is neither scanned nor sent. Press Resume in its menu to go on where it stopped."
 QUESTION = "How do I resume a folder that I paused an hour ago?"
@@ -79,6 +79,9 @@ def test_a_row_that_leaves_open_which_passage_answers_contradicts_none_that_says
     assert deduplicate([row(None), row("a"), row(None)]).rows == (row("a"),)
     assert deduplicate([row(None), row("a"), row("b")]).removed == {"exact": 0, "near": 0, "conflicting": 3}
     assert deduplicate([row(None), row(None, "unanswerable")]).rows == ()
+    made = row("a").model_copy(update={"origin": Origin(synthetic=True)})
+    near = row("a").model_copy(update={"question": f"{QUESTION} Please."})
+    assert deduplicate([row(None), made, near]).rows == deduplicate([made, near]).rows == (near,)
 
 
 def test_one_of_several_wordings_of_a_rewrite_stays():

@@ -222,6 +222,14 @@ def test_a_baseline_that_always_says_the_same_is_not_beaten_where_that_is_right(
     assert verdict(candidate, {"hybrid_order": always}, slices=rules, must_not_lose=[]).passed
 
 
+def test_a_metric_without_classes_is_compared_on_a_part_of_which_the_baseline_was_judged_on_little():
+    candidate = evaluation(lambda n: noisy(n) + 0.1 if n >= 4 else 0.0)
+    baseline = evaluation(lambda n: noisy(n) if n == 0 or n >= 4 else None, name="hybrid_order")
+    rules = {"least_rows": 4, "largest_loss": 0.05}
+    found = verdict(candidate, {"hybrid_order": baseline}, slices=rules, must_not_lose=[])
+    assert any("ndcg_at_10 on slice=small against hybrid_order" in reason for reason in found.reasons)
+
+
 def test_a_part_on_which_the_headline_does_not_exist_is_named():
     same = of_classes(lambda n: n % 3 > 0, lambda n: n >= 4 and n % 2 == 0)
     headline = {"metric": "mrr", "least_gain": {"hybrid_order": 0.0, "production": 0.0}}

@@ -224,6 +224,10 @@ def _ranked(passage: ContextPassage, is_own: bool, anchor: str | None) -> Ranked
 def _pair(raw: _Raw) -> Pair:
     page = raw.uri or raw.gold_path or raw.source or next(iter(raw.gold_path_per_snapshot), None)
     if page is None or not is_address(page):
-        return Pair(raw.question, page, raw.anchor or None)
+        return Pair(raw.question, page, _named(raw.anchor))
     address, heading = urldefrag(page)
-    return Pair(raw.question, address, raw.anchor or unquote(heading) or None)
+    return Pair(raw.question, address, _named(raw.anchor) or _named(unquote(heading)))
+
+
+def _named(anchor: str | None) -> str | None:
+    return anchor if anchor and _slug(anchor) else None

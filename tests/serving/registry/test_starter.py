@@ -179,13 +179,25 @@ def test_a_damaged_starter_stops_nobody_who_serves_something_else(house: House, 
     assert house.value() == "few_shot"
 
 
-def test_a_damaged_starter_that_is_served_and_lost_its_copy_is_an_error(house: House):
+@each_file
+def test_a_damaged_starter_that_is_served_and_lost_its_copy_is_an_error(house: House, name: str):
     house.bring(REFUSAL)
     house.adopt()
     shutil.rmtree(house.root / "var" / "adapters")
-    damage(house.starters / "refusal" / "recipe.yaml")
-    with pytest.raises(AdapterDamaged, match=r"recipe\.yaml"):
+    damage(house.starters / "refusal" / name)
+    with pytest.raises(AdapterDamaged, match=name):
         house.adopt()
+
+
+@each_file
+def test_a_newer_starter_that_is_damaged_is_not_left_out_without_a_word(house: House, name: str):
+    first = house.bring(REFUSAL)
+    house.adopt()
+    house.bring(REFUSAL, weight=2)
+    damage(house.starters / "refusal" / name)
+    with pytest.raises(AdapterDamaged, match=name):
+        house.adopt()
+    assert house.value() == first
 
 
 def test_a_starter_in_the_place_of_another_is_an_error(house: House):

@@ -49,8 +49,9 @@ def test_of_the_page_what_stands_under_the_heading_that_helps_is_worth_most():
     assert [passage.relevance for passage in row.passages] == [0.0, 1.0]
 
 
-def test_a_heading_without_a_name_is_none():
-    assert [pair.anchor for pair in read_question_pages([{"question": "q", "uri": "a.md", "anchor": ""}])] == [None]
+@pytest.mark.parametrize("anchor", ["", " ", "-", "#"])
+def test_a_heading_without_a_name_is_none(anchor: str):
+    assert [pair.anchor for pair in read_question_pages([{"question": "q", "uri": "a.md", "anchor": anchor}])] == [None]
 
 
 def test_the_best_passage_of_a_page_that_came_late_takes_the_last_place():
