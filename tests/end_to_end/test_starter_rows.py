@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, read_rows
+from tuning.rows import CitationRow, QueryRewriteRow, RefusalRow, RerankRow, read_rows
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("Ferry#1_0", "Boat#1_0", "Raft#1_0")
 BRIDGE = "The bridge was built in 1310 by monks. It has five arches."
 TOWER = "The tower is 40 metres tall. Its lamp turns once in ten seconds."
 FOG = "Fog signals were horns at first. The last one fell silent in 1988."
+HORNS = [f"Horn {n} is loud. It is heard for {n} miles." for n in range(2, 9)]
 FERRY = "\n\nTake a bicycle: \nBicycles travel free of charge. Tie yours to the rail. \n\nCancel \nCancel until noon. "
 KEPT = {"id": "p1", "text": "Backups are kept for a month.", "title": "Backups"}
 
@@ -61,13 +62,26 @@ FILES: dict[str, list[dict[str, Any]] | dict[str, Any]] = {
                 _asked("f", "How many arches has it?", BRIDGE, "five"),
             ),
             _article("Tower", TOWER, _asked("c", "How tall is the tower?", TOWER, "40 metres")),
-            _article("Fog", FOG, _asked("e", "When did the last one fall silent?", FOG, "1988")),
+            {
+                "title": "Fog",
+                "paragraphs": [
+                    {"context": FOG, "qas": [_asked("e", "When did the last one fall silent?", FOG, "1988")]},
+                    *({"context": horn, "qas": [_asked(horn, "What is it?", horn, "loud")]} for horn in HORNS),
+                ],
+            },
         ]
     },
     "squad1": {"data": [_article("Lamp", TOWER, _asked("d", "How often does it turn?", TOWER, "once"))]},
     "documents": [{"doc_id": page, "text": FERRY} for page in DOCUMENTS],
     "turns": [_turn(f"{page}_1", page, "Tie yours to the rail") for page in DOCUMENTS],
     "pages": [_page_row(label, n) for n, label in enumerate(["answerable", *["unanswerable"] * 3])],
+    "ranked": [
+        {
+            "question": "How long are backups kept?",
+            "passages": [{**KEPT, "relevance": 1.0}, {"id": "p2", "text": "Ports are open.", "relevance": 0.0}],
+            "origin": {"source": "question_pages", "document": "backup.md", "synthetic": True},
+        }
+    ],
     "rewrites": [
         {
             "source": "cast2020",
@@ -126,6 +140,8 @@ def test_the_same_files_give_the_same_rows_of_every_source(given: list[str], tmp
     refused = list(read_rows(tmp_path / "first/refusal.jsonl", RefusalRow))
     rewritten = list(read_rows(tmp_path / "first/query_rewrite.jsonl", QueryRewriteRow))
     cited = list(read_rows(tmp_path / "first/citation.jsonl", CitationRow))
+    ranked = list(read_rows(tmp_path / "first/rerank.jsonl", RerankRow))
+    assert {row.origin.source for row in ranked} == {"squad", "ray-docs"}
     assert {row.origin.source for row in refused} == {"squad", "doc2dial", "ray-docs"}
     assert {row.origin.source for row in rewritten} == {"cast2020", "disfl_qa"}
     assert sorted(row.label for row in refused if row.origin.source == "ray-docs") == ["answerable", "unanswerable"]
@@ -146,6 +162,14 @@ def test_what_became_no_row_is_counted_by_file_and_source_with_its_reason(given:
     assert "citation.jsonl of doc2dial, left out, 1: its document is not among the given" in told
     written = len((tmp_path / "rows/citation.jsonl").read_text("utf-8").splitlines())
     assert f"citation.jsonl: {written} rows" in told
+
+
+def test_an_output_that_is_a_file_is_told_before_anything_is_read(given: list[str], tmp_path: Path) -> None:
+    (tmp_path / "rows").write_text("mine", encoding="utf-8")
+    done = _run(given, tmp_path / "rows")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.strip() == f"{tmp_path / 'rows'} cannot be used: File exists."
+    assert (tmp_path / "rows").read_text("utf-8") == "mine"
 
 
 def test_a_file_of_another_format_is_told_with_its_name_and_no_traceback(given: list[str], tmp_path: Path) -> None:
