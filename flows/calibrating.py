@@ -188,8 +188,8 @@ def _classed(rows: Sequence[RefusalRow], system: RefusalSystem) -> Iterator[tupl
 
 
 def _with(running: Running, chosen: Mapping[str, float]) -> Running:
-    """Four digits of each number. A version is named after them, and a judging that was killed and went on may compute
+    """Three digits of each number. A version is named after them, and a judging that was killed and went on may compute
     the fifth otherwise: other beginnings of prompts are at hand then.
     """
-    rounded = {name: float(f"{number:.4g}") for name, number in chosen.items()}
+    rounded = {name: float(f"{number:.3g}") for name, number in chosen.items()}
     return replace(running, calibration={**running.calibration, **rounded})
