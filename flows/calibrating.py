@@ -188,8 +188,13 @@ def _classed(rows: Sequence[RefusalRow], system: RefusalSystem) -> Iterator[tupl
 
 
 def _with(running: Running, chosen: Mapping[str, float]) -> Running:
-    """Three digits of each number. A version is named after them, and a judging that was killed and went on may compute
-    the fifth otherwise: other beginnings of prompts are at hand then.
+    """A version is named after these numbers, and a judging that was killed and went on may compute the fifth digit
+    otherwise: other beginnings of prompts are at hand then.
     """
-    rounded = {name: float(f"{number:.3g}") for name, number in chosen.items()}
+    rounded = {name: _rounded(number) for name, number in chosen.items()}
     return replace(running, calibration={**running.calibration, **rounded})
+
+
+def _rounded(number: float) -> float:
+    """Three digits, of what is near 1 those of the distance: a threshold of .99996 is no 1."""
+    return 1 - _rounded(1 - number) if 0.5 < number < 1 else float(f"{number:.3g}")

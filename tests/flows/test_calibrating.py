@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flows.calibrating import calibrated
+from flows.calibrating import _rounded, calibrated
 from flows.production import adapters_of
 from flows.retrain_plan import RetrainRequest, freeze_plan
 from flows.settings import load_settings
@@ -153,6 +153,14 @@ def test_a_reranker_gets_no_more_weight_than_each_large_part_of_the_rows_bears(
 
 def in_part(row: RerankRow, source: str) -> RerankRow:
     return row.model_copy(update={"origin": Origin(source=source)})
+
+
+@pytest.mark.parametrize(
+    ("number", "rounded"), [(-1.8654224, -1.87), (0.163569, 0.164), (0.9999612, 0.9999612), (0.4, 0.4), (112.0, 112.0)]
+)
+def test_what_is_calibrated_is_rounded_and_never_to_certainty(number: float, rounded: float) -> None:
+    assert _rounded(number) == pytest.approx(rounded, abs=1e-12)
+    assert [_rounded(step / 10) for step in range(11)] == [step / 10 for step in range(11)]
 
 
 def test_where_no_part_may_lose_anything_a_reranker_that_errs_gets_no_weight(
