@@ -188,8 +188,10 @@ def _classed(rows: Sequence[RefusalRow], system: RefusalSystem) -> Iterator[tupl
 
 
 def _with(running: Running, chosen: Mapping[str, float]) -> Running:
-    """A version is named after these numbers, and a judging that was killed and went on may compute the fifth digit
-    otherwise: other beginnings of prompts are at hand then.
+    """An adapter with its numbers, rounded.
+
+    A version is named after them, and a judging that was killed and went on computes the last digits otherwise: other
+    beginnings of prompts are at hand then.
     """
     rounded = {name: _rounded(number) for name, number in chosen.items()}
     return replace(running, calibration={**running.calibration, **rounded})

@@ -220,8 +220,7 @@ def require_sound(settings: Settings, behaviour: Behaviour) -> None:
     for problem in look_at_starters(settings, registry, coming, verify=True).problems:
         raise problem
     value = registry.value(behaviour)
-    returns = f"{behaviour}@{value}" in look_at_starters(settings, registry, [behaviour]).waiting
-    if value not in untuned_modes(behaviour) and not returns:
+    if behaviour not in coming and value not in untuned_modes(behaviour):
         registry.store.verify(behaviour, value)
 
 

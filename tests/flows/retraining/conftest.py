@@ -9,9 +9,6 @@ from typing import Any
 
 import pytest
 
-import flows.calibrating
-import flows.judging
-import flows.reports
 import flows.training
 import flows.wiring
 from flows.production import Adapters, adapters_of
@@ -19,11 +16,7 @@ from flows.settings import Settings
 from flows.systems import Bench, make_bench
 from serving.assistant.remembering_engine import RememberingEngine
 from tests.flows.fake_models import prepare_tiny_model
-from tests.flows.retraining.workshop import (
-    GATE,
-    REFUSAL,
-    ReadingEngine,
-)
+from tests.flows.retraining.workshop import GATE, REFUSAL, ReadingEngine
 from tests.retrieval.readable import ReadableEncoder
 from tests.serving.registry.made_adapters import write_source
 from tuning.thresholds import packaged_thresholds

@@ -15,9 +15,7 @@ import pytest
 
 import flows.calibrating
 import flows.judging
-import flows.reports
 import flows.training
-import flows.wiring
 from flows.production import open_registry
 from flows.retrain_adapter import retrain_adapter
 from flows.retrain_plan import RetrainRequest

@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 
-import flows.calibrating
 import flows.judging
 import flows.reports
 import flows.retrain_adapter as steps
 import flows.training
-import flows.wiring
 from flows.retrain_adapter import Retrained
 from flows.retrain_plan import RetrainRequest, freeze_plan
 from flows.settings import load_settings
